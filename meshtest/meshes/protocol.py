@@ -1,0 +1,58 @@
+"""What a test needs of a mesh, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from meshtest.resources.resource import Resource
+from meshtest.traffic.request import Request
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request is to be sent: a socket address, the Host it asks for, the address it comes from (None for any)."""
+
+    address: tuple[str, int]
+    host: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule that decides a request: as a sentence's subject, and where it stands."""
+
+    resource: str
+    field: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.field} at {self.where}"
+
+
+class Mesh(Protocol):
+    """Where resources take effect."""
+
+    kind: str
+
+    def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
+        """Make exactly these resources (by their keys) be in force; returns when every proxy concerned has acknowledged it."""
+
+    def enter(self, request: Request) -> Target:
+        """Where a request enters through the ingress gateway."""
+
+    def leave(self, workload: str, request: Request) -> Target:
+        """Where a request of a workload leaves it, through its sidecar."""
+
+    def rule(self, workload: str | None, request: Request) -> Rule | None:
+        """The rule that decides a request from a workload, or at the ingress gateway (None); None if no rule does."""
+
+    def readiness(self) -> Target:
+        """Where the ingress gateway says whether it is ready."""
+
+    def workloads(self) -> Sequence[str]:
+        """The names of all workloads, gateways included."""
+
+    def close(self) -> None:
+        """End it; leaves nothing."""

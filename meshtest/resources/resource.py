@@ -1,0 +1,105 @@
+"""One parsed Istio or Kubernetes object, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtest.errors import ResourceError
+from meshtest.resources.document import Document, Path
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A Kubernetes object as its author wrote it.
+
+    `body` is the whole object; `path` (if it was an item of a List) is where it stands in `document`.
+    """
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str
+    body: Mapping[str, Any] = field(repr=False)
+    document: Document = field(repr=False, compare=False)
+    path: Path = field(default=(), repr=False, compare=False)
+
+    @property
+    def group(self) -> str:
+        """The API group, such as `networking.istio.io`; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The `spec`, empty if there is none."""
+        return self.body.get("spec") or {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the object itself."""
+        return self.body["metadata"].get("labels") or {}
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations of the object itself."""
+        return self.body["metadata"].get("annotations") or {}
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same object when it is applied again."""
+        return (self.group, self.kind, self.namespace, self.name)
+
+    @property
+    def file(self) -> str:
+        """The file it was read from, or a word for it."""
+        return self.document.file
+
+    def line(self, *path: str | int) -> int:
+        """The line of a field, as `resource.line("spec", "http", 0)`."""
+        return self.document.line((*self.path, *path))
+
+    def where(self, *path: str | int) -> str:
+        """`file:line` of a field."""
+        return f"{self.file}:{self.line(*path)}"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `spec.http[0].route[1].weight`."""
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else part
+    return out
+
+
+# Kinds whose objects have no namespace; only those that meshtest reads.
+CLUSTER_SCOPED = frozenset({"Namespace", "Node", "CustomResourceDefinition", "GatewayClass"})
+
+
+def resources(documents: list[Document], namespace: str = "default") -> list[Resource]:
+    """The objects in `documents`; items of Lists one by one. An object without a namespace gets `namespace`."""
+    return [found for document in documents for found in _objects(document.value, (), document, namespace)]
+
+
+def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iterator[Resource]:
+    where = f"{document.file}:{document.line(path)}"
+    if not isinstance(value, dict):
+        raise ResourceError(f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is a {type(value).__name__}")
+    kind, api_version = value.get("kind"), value.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str) or not kind or not api_version:
+        raise ResourceError(f"{where}: a Kubernetes object needs a kind and an apiVersion, each a text")
+    if kind.endswith("List") and isinstance(value.get("items"), list):
+        for index, item in enumerate(value["items"]):
+            yield from _objects(item, (*path, "items", index), document, namespace)
+        return
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(name, str) or not name:
+        raise ResourceError(f"{where}: {kind} has no metadata.name (a text)")
+    own = metadata.get("namespace") or namespace
+    if not isinstance(own, str):
+        raise ResourceError(f"{document.file}:{document.line((*path, 'metadata', 'namespace'))}: {kind} {name}: metadata.namespace must be a text")
+    yield Resource(kind, api_version, name, "" if kind in CLUSTER_SCOPED else own, value, document, path)

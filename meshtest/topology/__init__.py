@@ -1,0 +1,1 @@
+"""What exists: services and the instances behind them, read from Kubernetes manifests. Pure; knows nothing of processes."""

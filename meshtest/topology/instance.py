@@ -1,0 +1,93 @@
+"""Pods, or what Deployments make of them: the instances of workloads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtest.errors import ResourceError
+from meshtest.resources.resource import Resource
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One pod. `ports` maps the names of its container ports to their numbers; `address` is its (virtual) IP."""
+
+    name: str
+    namespace: str
+    workload: str
+    labels: Mapping[str, str]
+    address: str
+    resource: Resource
+    ports: Mapping[str, int] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+    gateway: bool = False
+
+    @property
+    def app(self) -> str:
+        """The value of the label `app`, else the workload's name."""
+        return self.labels.get("app") or self.labels.get("app.kubernetes.io/name") or self.workload
+
+    @property
+    def version(self) -> str | None:
+        """The value of the label `version`, if there is one."""
+        return self.labels.get("version") or self.labels.get("app.kubernetes.io/version")
+
+
+def from_pod(pod: Resource, address: str) -> Instance:
+    """The instance that a Pod is; its workload is named after its labels (`app-version`, else `app`), else after itself."""
+    labels = pod.labels
+    named = [labels[key] for key in ("app", "version") if labels.get(key)]
+    workload = "-".join(named) if labels.get("app") else pod.name
+    given = (pod.body.get("status") or {}).get("podIP") or address
+    return _instance(pod, pod.name, workload, labels, given, pod.spec, pod.annotations)
+
+
+def from_deployment(deployment: Resource, addresses: Iterator[str]) -> list[Instance]:
+    """The instances that a Deployment (or StatefulSet) asks for, named as Kubernetes would."""
+    replicas = deployment.spec.get("replicas", 1)
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= 100:
+        where = deployment.where("spec", "replicas")
+        raise ResourceError(f"{where}: {deployment} spec.replicas: must be from 0 to 100 here; this is {replicas!r}")
+    template = deployment.spec.get("template") or {}
+    metadata = template.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    spec = template.get("spec") or {}
+    return [
+        _instance(deployment, _pod_name(deployment, number), deployment.name, labels, next(addresses), spec, annotations)
+        for number in range(replicas)
+    ]
+
+
+_POD_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # the letters Kubernetes makes names of
+
+
+def _pod_name(owner: Resource, number: int) -> str:
+    if owner.kind == "StatefulSet":
+        return f"{owner.name}-{number}"
+    digest = hashlib.sha256(f"{owner.namespace}/{owner.name}".encode()).digest()
+    pod = hashlib.sha256(digest + bytes([number])).digest()
+    return f"{owner.name}-{_letters(digest, 10)}-{_letters(pod, 5)}"
+
+
+def _letters(digest: bytes, count: int) -> str:
+    return "".join(_POD_ALPHABET[byte % len(_POD_ALPHABET)] for byte in digest[:count])
+
+
+def _instance(
+    resource: Resource,
+    name: str,
+    workload: str,
+    labels: Mapping[str, str],
+    address: str,
+    spec: Mapping[str, Any],
+    annotations: Mapping[str, str],
+) -> Instance:
+    containers = [container for container in spec.get("containers") or [] if isinstance(container, dict)]
+    ports = {str(port["name"]): port["containerPort"] for each in containers for port in each.get("ports") or [] if port.get("name")}
+    env = {str(pair.get("name")): str(pair.get("value") or "") for each in containers for pair in each.get("env") or []}
+    gateway = annotations.get("inject.istio.io/templates") == "gateway" or labels.get("istio", "").endswith("gateway")
+    return Instance(name, resource.namespace, workload, dict(labels), address, resource, ports, env, spec.get("nodeName") or "", gateway)

@@ -1,0 +1,67 @@
+"""The part of Istio's MeshConfig that decides traffic, read where Istio keeps it: the ConfigMap `istio` in `istio-system`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtest.errors import ResourceError
+from meshtest.resources.document import Path, parse
+from meshtest.resources.problem import Problem, WrongResources
+from meshtest.resources.resource import Resource
+from meshtest.resources.schema import DURATION, Enum, Message, Text, Type
+from meshtest.resources.virtual_service import RETRIES
+
+# Of Istio's many fields those that are implemented, and those that change nothing here.
+_OUTBOUND = Message({"mode": Enum(("ALLOW_ANY", "REGISTRY_ONLY"))})
+_SCHEMA: Mapping[str, Type] = {
+    "outboundTrafficPolicy": _OUTBOUND,
+    "defaultHttpRetryPolicy": RETRIES,
+    "connectTimeout": DURATION,
+    "rootNamespace": Text(),
+}
+_WITHOUT_EFFECT = frozenset(
+    {"accessLogFile", "accessLogFormat", "accessLogEncoding", "defaultConfig", "defaultProviders", "enablePrometheusMerge"}
+    | {"enableTracing", "extensionProviders", "trustDomain", "configSources", "ingressControllerMode", "ingressService", "dnsRefreshRate"}
+)
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Istio's defaults (`pkg/config/mesh/mesh.go`) where nothing is given. Durations are in Envoy's form."""
+
+    registry_only: bool = False
+    default_retries: Mapping[str, Any] | None = field(default=None)
+    connect_timeout: str = "10s"
+    root_namespace: str = "istio-system"
+
+
+def mesh_config(found: Iterable[Resource]) -> MeshConfig:
+    """The MeshConfig among these objects, or Istio's defaults."""
+    for resource in found:
+        if resource.kind == "ConfigMap" and (resource.name, resource.namespace) == ("istio", "istio-system"):
+            return _read(resource)
+    return MeshConfig()
+
+
+def _read(resource: Resource) -> MeshConfig:
+    text = (resource.body.get("data") or {}).get("mesh") or ""
+    documents = parse(text, f"{resource.where('data', 'mesh')} (the mesh key)")
+    given = documents[0].value if documents else {}
+    if not isinstance(given, dict):
+        raise ResourceError(f"{resource.where('data', 'mesh')}: {resource} data.mesh: must hold a mapping of MeshConfig's fields")
+    problems: list[Problem] = []
+
+    def report(path: Path, message: str, *, unsupported: bool = False) -> None:
+        problems.append(Problem(resource, ("data", "mesh", *path), message, unsupported))
+
+    spec = Message(_SCHEMA).read({key: value for key, value in given.items() if key not in _WITHOUT_EFFECT}, (), report)
+    if problems:
+        raise WrongResources(problems)
+    return MeshConfig(
+        registry_only=spec.get("outboundTrafficPolicy", {}).get("mode") == "REGISTRY_ONLY",
+        default_retries=spec.get("defaultHttpRetryPolicy"),
+        connect_timeout=spec.get("connectTimeout", "10s"),
+        root_namespace=spec.get("rootNamespace", "istio-system"),
+    )

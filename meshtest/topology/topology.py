@@ -1,0 +1,111 @@
+"""Services, instances and the endpoints between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Network
+
+from meshtest.errors import ResourceError
+from meshtest.resources.resource import Resource
+from meshtest.topology.instance import Instance, from_deployment, from_pod
+from meshtest.topology.mesh_config import MeshConfig, mesh_config
+from meshtest.topology.service import Port, Service, service
+
+# Virtual addresses for what has none in the manifests: nothing ever listens on them.
+_SERVICES, _PODS = IPv4Network("10.96.128.0/17"), IPv4Network("10.244.0.0/16")
+
+Locality = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address and port of an instance behind a Service."""
+
+    address: str
+    port: int
+    labels: Mapping[str, str]
+    locality: Locality
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What exists in the cluster, apart from Istio's own resources."""
+
+    services: tuple[Service, ...]
+    instances: tuple[Instance, ...]
+    config: MeshConfig
+    localities: Mapping[str, Locality]
+
+    @cached_property
+    def by_hostname(self) -> Mapping[str, Service]:
+        """Services by their DNS name."""
+        return {service.hostname: service for service in self.services}
+
+    @cached_property
+    def names(self) -> Mapping[str, tuple[Instance, ...]]:
+        """Instances by their workload's name; `NAME.NAMESPACE` where a name stands in several namespaces."""
+        places = Counter(name for name, _ in {(each.workload, each.namespace) for each in self.instances})
+        out: dict[str, tuple[Instance, ...]] = {}
+        for each in self.instances:
+            name = f"{each.workload}.{each.namespace}" if places[each.workload] > 1 and each.namespace != "default" else each.workload
+            out[name] = (*out.get(name, ()), each)
+        return out
+
+    def locality(self, instance: Instance) -> Locality:
+        """Region, zone and subzone of the node that the instance runs on; empty texts where unknown."""
+        own = instance.labels.get("istio-locality", "").split(".") if "istio-locality" in instance.labels else None
+        return (own[0], *[*own[1:], "", ""][:2]) if own else self.localities.get(instance.node, ("", "", ""))  # type: ignore[return-value]
+
+    def endpoints(self, service: Service, port: Port) -> list[Endpoint]:
+        """The instances behind a port of a Service, in the order of the manifests."""
+        out = []
+        for instance in self.instances:
+            if instance.namespace == service.namespace and service.selects(instance.labels):
+                target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
+                if target is not None:
+                    out.append(Endpoint(instance.address, target, instance.labels, self.locality(instance)))
+        return out
+
+
+def topology(found: Sequence[Resource]) -> Topology:
+    """The topology that these Kubernetes objects describe. Kinds that do not matter here (ConfigMap, Secret, ...) are passed over."""
+    _distinct(found)
+    free_services = _free(_SERVICES, (str(each.spec.get("clusterIP")) for each in found if each.kind == "Service"))
+    free_pods = _free(_PODS, (str((each.body.get("status") or {}).get("podIP")) for each in found if each.kind == "Pod"))
+    pods = [from_pod(each, next(free_pods)) for each in found if each.kind == "Pod"]
+    made = [each for owner in found if owner.kind in ("Deployment", "StatefulSet") for each in _new(owner, pods, free_pods)]
+    localities = {each.name: _locality(each.labels) for each in found if each.kind == "Node"}
+    services = tuple(service(each, next(free_services)) for each in found if each.kind == "Service")
+    return Topology(services, (*pods, *made), mesh_config(found), localities)
+
+
+def _new(owner: Resource, pods: list[Instance], free: Iterator[str]) -> list[Instance]:
+    """A Deployment's instances, unless its pods are given too (as in a dump of a cluster)."""
+    wanted = ((owner.spec.get("selector") or {}).get("matchLabels") or {}).items()
+    given = [pod for pod in pods if pod.namespace == owner.namespace and wanted and wanted <= pod.labels.items()]
+    return [] if given else from_deployment(owner, free)
+
+
+def _free(network: IPv4Network, taken: Iterable[str]) -> Iterator[str]:
+    used = set(taken)
+    return (str(address) for address in network.hosts() if str(address) not in used)
+
+
+def _locality(labels: Mapping[str, str]) -> Locality:
+    return (
+        labels.get("topology.kubernetes.io/region", ""),
+        labels.get("topology.kubernetes.io/zone", ""),
+        labels.get("topology.istio.io/subzone", ""),
+    )
+
+
+def _distinct(found: Sequence[Resource]) -> None:
+    seen: dict[tuple[str, str, str, str], Resource] = {}
+    for each in found:
+        if each.kind not in ("Service", "Pod", "Deployment", "StatefulSet"):
+            continue  # the API server would take the last of two; here neither matters
+        if (first := seen.setdefault(each.key, each)) is not each:
+            raise ResourceError(f"{each.where()}: {each} is given twice, first at {first.where()}; a topology has one object of a name")

@@ -1,0 +1,106 @@
+"""The HTTP connection manager that each HTTP listener has (`listener_builder.go`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+# Istio's default format (`pilot/pkg/model/telemetry_logging.go`).
+ACCESS_LOG_FORMAT = (
+    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
+    '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% '
+    '%BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
+    '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
+    "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
+)
+ACCESS_LOG: list[Json] = [
+    {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "/dev/stdout",
+            "log_format": {"text_format_source": {"inline_string": ACCESS_LOG_FORMAT}},
+        },
+    }
+]
+MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ADS: Json = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+
+
+def _filter(name: str, message: str, **fields: Any) -> Json:
+    kind = f"type.googleapis.com/envoy.extensions.filters.http.{message}"
+    return {"name": f"envoy.filters.http.{name}", "typed_config": {"@type": kind, **fields}}
+
+
+HTTP_FILTERS: list[Json] = [
+    _filter("grpc_stats", "grpc_stats.v3.FilterConfig", emit_filter_state=True, stats_for_all_methods=False),
+    _filter("fault", "fault.v3.HTTPFault"),
+    _filter("cors", "cors.v3.Cors"),
+    _filter("router", "router.v3.Router"),
+]
+
+_COMMON: Json = {
+    "@type": f"type.googleapis.com/{MANAGER}",
+    "http_filters": HTTP_FILTERS,
+    "access_log": ACCESS_LOG,
+    "normalize_path": True,
+    "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+    "stream_idle_timeout": "0s",
+    "upgrade_configs": [{"upgrade_type": "websocket"}],
+    "request_id_extension": {
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+            "use_request_id_for_trace_sampling": True,
+        }
+    },
+}
+
+
+def gateway_manager(stat_prefix: str, route_name: str) -> Json:
+    """Of a gateway's HTTP server: the client's address counts, its certificate headers do not."""
+    return _named(
+        {
+            **_COMMON,
+            "stat_prefix": stat_prefix,
+            "rds": {"config_source": ADS, "route_config_name": route_name},
+            "server_name": "istio-envoy",
+            "use_remote_address": True,
+            "forward_client_cert_details": "SANITIZE_SET",
+            "set_current_client_cert_details": {"subject": True, "cert": True, "dns": True, "uri": True},
+            "http_protocol_options": {},
+        }
+    )
+
+
+def outbound_manager(stat_prefix: str, route_name: str) -> Json:
+    """Of a sidecar towards others."""
+    routes = {"rds": {"config_source": ADS, "route_config_name": route_name}}
+    return _named({**_COMMON, "stat_prefix": stat_prefix, **routes, "proxy_100_continue": True, "use_remote_address": False})
+
+
+def inbound_manager(stat_prefix: str, route_config: Json) -> Json:
+    """Of a sidecar towards its own workload."""
+    return _named(
+        {
+            **_COMMON,
+            "stat_prefix": stat_prefix,
+            "route_config": route_config,
+            "server_name": "istio-envoy",
+            "proxy_100_continue": True,
+            "use_remote_address": False,
+            "forward_client_cert_details": "APPEND_FORWARD",
+            "set_current_client_cert_details": {"subject": True, "dns": True, "uri": True},
+        }
+    )
+
+
+def _named(config: Json) -> Json:
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def tcp_proxy(cluster: str, logged: bool = True) -> Json:
+    """Bytes to one cluster."""
+    kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+    config: Json = {"@type": kind, "stat_prefix": cluster, "cluster": cluster}
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": {**config, **({"access_log": ACCESS_LOG} if logged else {})}}

@@ -1,0 +1,118 @@
+"""DestinationRules: which one counts for a host and a proxy, and which policy for a port and a subset.
+
+After `pilot/pkg/model/destination_rule.go`, `push_context.go` and `pilot/pkg/networking/util/util.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meshtest.resources.resource import Resource
+from meshtest.translate.host import most_specific, resolved
+from meshtest.translate.virtual_service import exported
+
+Policy = Mapping[str, Any]
+
+BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyProtocol", "retryBudget")
+
+
+@dataclass(frozen=True)
+class DestinationRule:
+    """One rule, or several for one host merged: the first policy counts, subsets add up, the first of a name counts."""
+
+    resource: Resource
+    host: str
+    export_to: frozenset[str]
+    selector: Mapping[str, str] | None
+    policy: Policy | None
+    subsets: tuple[Mapping[str, Any], ...]
+
+    def merged(self, other: DestinationRule) -> DestinationRule:
+        """This rule with what only `other` says."""
+        known = {subset["name"] for subset in self.subsets}
+        added = tuple(subset for subset in other.subsets if subset["name"] not in known)
+        return replace(self, policy=self.policy if self.policy is not None else other.policy, subsets=(*self.subsets, *added))
+
+    def subset(self, name: str) -> Mapping[str, Any] | None:
+        """The subset of this name, if the rule defines it."""
+        return next((subset for subset in self.subsets if subset["name"] == name), None)
+
+    def policy_for(self, port: int, subset: str = "") -> Policy:
+        """The policy for a port of the host, and for a subset of it if one is named."""
+        own = self.subset(subset) if subset else None
+        return merge(merge({}, self.policy, port), own.get("trafficPolicy") if own else None, port)
+
+
+def merge(base: Policy, over: Policy | None, port: int) -> Policy:
+    """`over` replaces `base` block by block; its settings for `port` replace all of it, with nothing inherited."""
+    if over is None:
+        return base
+    merged = {**base, **{block: over[block] for block in BLOCKS if block in over}}
+    for setting in over.get("portLevelSettings", []):
+        if setting["port"].get("number") == port:
+            kept = {block: merged[block] for block in ("proxyProtocol", "retryBudget") if block in merged}
+            return {**kept, **{block: setting[block] for block in BLOCKS if block in setting}}
+    return merged
+
+
+class DestinationRules:
+    """All DestinationRules in force, looked up as istiod does: the caller's namespace, the host's, the root namespace."""
+
+    def __init__(self, resources: Sequence[Resource], root_namespace: str) -> None:
+        self.root = root_namespace
+        self.own: dict[str, dict[str, list[DestinationRule]]] = {}
+        self.exported: dict[str, dict[str, list[DestinationRule]]] = {}
+        for resource in resources:
+            rule, namespace = _rule(resource), resource.namespace
+            if rule.export_to & {"*", namespace}:
+                _add(self.own.setdefault(namespace, {}), rule)
+            if rule.export_to != {namespace}:
+                _add(self.exported.setdefault(namespace, {}), rule)
+
+    def lookup(self, host: str, host_namespace: str, namespace: str, labels: Mapping[str, str]) -> DestinationRule | None:
+        """The rule for calls to `host` by a proxy of `namespace` with these labels."""
+        for rules in (
+            _visible(self.own.get(namespace, {}), host, namespace) if namespace != self.root else [],
+            _visible(self.exported.get(host_namespace, {}), host, namespace),
+            _visible({**self.exported.get(self.root, {}), **(self.own.get(self.root, {}) if namespace == self.root else {})}, host, namespace),
+        ):
+            if rules:
+                return _selected(rules, namespace, labels)
+        return None
+
+
+def _rule(resource: Resource) -> DestinationRule:
+    spec, namespace = resource.spec, resource.namespace
+    selector = spec.get("workloadSelector")
+    return DestinationRule(
+        resource,
+        host=resolved(spec["host"], namespace),
+        # A rule for some workloads of its namespace is never seen outside it.
+        export_to=frozenset({namespace}) if selector is not None else exported(spec.get("exportTo"), namespace),
+        selector=None if selector is None else selector.get("matchLabels", {}),
+        policy=spec.get("trafficPolicy"),
+        subsets=tuple(spec.get("subsets", [])),
+    )
+
+
+def _add(index: dict[str, list[DestinationRule]], rule: DestinationRule) -> None:
+    rules = index.setdefault(rule.host, [])
+    for number, known in enumerate(rules):
+        if known.selector == rule.selector and known.export_to == rule.export_to:
+            rules[number] = known.merged(rule)
+            return
+    rules.append(rule)
+
+
+def _visible(index: Mapping[str, list[DestinationRule]], host: str, namespace: str) -> list[DestinationRule]:
+    found = most_specific(host, index)
+    return [rule for rule in index[found] if rule.export_to & {"*", namespace}] if found else []
+
+
+def _selected(rules: list[DestinationRule], namespace: str, labels: Mapping[str, str]) -> DestinationRule | None:
+    for rule in rules:
+        if rule.selector is not None and rule.resource.namespace == namespace and rule.selector.items() <= labels.items():
+            return rule
+    return next((rule for rule in reversed(rules) if rule.selector is None), None)

@@ -1,0 +1,233 @@
+"""VirtualService rules as Envoy routes (`pilot/pkg/networking/core/route/route.go`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meshtest.topology.service import Port, Service
+from meshtest.translate.cluster import outbound_name, rule_for
+from meshtest.translate.cors import cors
+from meshtest.translate.destination_rule import DestinationRule, Policy
+from meshtest.translate.fault import fault, fraction, whole_fraction
+from meshtest.translate.headers import HeaderOperations, header_operations
+from meshtest.translate.load_balancer import hash_policy
+from meshtest.translate.retry import retry_policy
+from meshtest.translate.route_match import catches_all, route_match
+from meshtest.translate.snapshot import Json, Proxy, Snapshot
+from meshtest.translate.virtual_service import VirtualService
+
+_REDIRECT_CODES = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where routes are made for: a proxy, one of its ports, and the gateways (or `mesh`) that this is."""
+
+    snapshot: Snapshot
+    proxy: Proxy
+    port: int
+    gateways: frozenset[str]
+    tls: bool = False
+
+
+def routes(place: Place, virtual_service: VirtualService) -> list[Json]:
+    """The routes of a VirtualService at a place, in order; nothing comes behind one that catches all."""
+    out: list[Json] = []
+    for number, rule in enumerate(virtual_service.rules):
+        for match in rule.get("match") or [None]:
+            if not _applies(place, match):
+                continue
+            out.append(_route(place, virtual_service, number, rule, match))
+            if catches_all(out[-1]["match"]):
+                return out
+    return out
+
+
+def _applies(place: Place, match: Mapping[str, Any] | None) -> bool:
+    """Evaluates what never reaches Envoy: port, gateways, source labels and source namespace."""
+    if match is None:
+        return True
+    if match.get("port", 0) not in (0, place.port):
+        return False
+    if match.get("gateways"):
+        return not place.gateways.isdisjoint(match["gateways"])
+    if not match.get("sourceLabels", {}).items() <= place.proxy.instance.labels.items():
+        return False
+    return match.get("sourceNamespace", "") in ("", place.proxy.namespace)
+
+
+def _route(place: Place, virtual_service: VirtualService, number: int, rule: Mapping[str, Any], match: Mapping[str, Any] | None) -> Json:
+    operations = header_operations(rule.get("headers"))
+    out: Json = {
+        "match": route_match(match),
+        "metadata": _metadata(virtual_service, number),
+        **_action(place, rule, operations),
+    }
+    if name := _name(rule, match):
+        out["name"] = name
+    filters = {}
+    if "fault" in rule:
+        filters["envoy.filters.http.fault"] = fault(rule["fault"])
+    if "corsPolicy" in rule:
+        filters["envoy.filters.http.cors"] = cors(rule["corsPolicy"])
+    if filters:
+        out["typed_per_filter_config"] = filters
+    return out
+
+
+def _name(rule: Mapping[str, Any], match: Mapping[str, Any] | None) -> str:
+    name = str(rule.get("name", ""))
+    return f"{name}.{match['name']}" if match and match.get("name") else name
+
+
+def _metadata(virtual_service: VirtualService, number: int) -> Json:
+    """Where the route comes from: istiod's own entry, and ours with file and line."""
+    resource = virtual_service.resource
+    origin = {"resource": str(resource), "rule": f"spec.http[{number}]", "where": resource.where("spec", "http", number)}
+    config = f"/apis/networking.istio.io/v1/namespaces/{resource.namespace}/virtual-service/{resource.name}"
+    return {"filter_metadata": {"istio": {"config": config}, "meshtest": origin}}
+
+
+def _action(place: Place, rule: Mapping[str, Any], operations: HeaderOperations) -> Json:
+    if "redirect" in rule:
+        return {"redirect": _redirect(place, rule["redirect"]), **operations.fields}
+    if "directResponse" in rule:
+        return {"direct_response": _direct_response(rule["directResponse"]), **operations.fields}
+    return _forward(place, rule, operations)
+
+
+def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations) -> Json:
+    rewrite = rule.get("rewrite", {})
+    action: Json = {"timeout": rule.get("timeout", "0s"), **_path_rewrite(rewrite)}
+    action["max_grpc_timeout"] = action["timeout"]
+    if authority := rewrite.get("authority") or operations.authority:
+        action["host_rewrite_literal"] = authority
+    if mirrors := _mirrors(place, rule):
+        action["request_mirror_policies"] = mirrors
+    targets = rule.get("route", [])
+    hashes = [_hash(place, target) for target in targets]
+    fields = operations.fields
+    if len(targets) == 1:
+        own = header_operations(targets[0].get("headers"))
+        fields = _joined(fields, own.fields)
+        action["cluster"] = destination_cluster(place, targets[0]["destination"])
+        if own.authority:
+            action.setdefault("host_rewrite_literal", own.authority)
+    else:
+        action["weighted_clusters"] = {"clusters": [_weighted(place, target) for target in targets if target.get("weight")]}
+        hashes = [each for each, target in zip(hashes, targets, strict=True) if target.get("weight")]
+    if policies := [policy for each in hashes for policy in each]:
+        action["hash_policy"] = policies
+    retries = rule.get("retries", place.snapshot.topology.config.default_retries)
+    if (retry := retry_policy(retries, hashed=len(targets) == 1 and bool(policies))) is not None:
+        action["retry_policy"] = retry
+    return {"route": action, **fields}
+
+
+def _path_rewrite(rewrite: Mapping[str, Any]) -> Json:
+    if "uriRegexRewrite" in rewrite:
+        given = rewrite["uriRegexRewrite"]
+        return {"regex_rewrite": {"pattern": {"regex": given.get("match", "")}, "substitution": given.get("rewrite", "")}}
+    return {"prefix_rewrite": rewrite["uri"]} if rewrite.get("uri") else {}
+
+
+def _joined(first: Json, second: Json) -> Json:
+    return {key: [*first.get(key, []), *second.get(key, [])] for key in (*first, *(key for key in second if key not in first))}
+
+
+def _weighted(place: Place, target: Mapping[str, Any]) -> Json:
+    own = header_operations(target.get("headers"))
+    authority = {"host_rewrite_literal": own.authority} if own.authority else {}
+    return {"name": destination_cluster(place, target["destination"]), "weight": target["weight"], **own.fields, **authority}
+
+
+def _mirrors(place: Place, rule: Mapping[str, Any]) -> list[Json]:
+    out = []
+    if "mirror" in rule:
+        percent = rule.get("mirrorPercent", rule.get("mirror_percent"))
+        out.append(_mirror(place, rule["mirror"], rule.get("mirrorPercentage"), 100 if percent is None else percent))
+    out += [_mirror(place, each["destination"], each.get("percentage"), 100) for each in rule.get("mirrors", [])]
+    return [each for each in out if each["runtime_fraction"]["default_value"]["numerator"]]
+
+
+def _mirror(place: Place, destination: Mapping[str, Any], percentage: Mapping[str, Any] | None, percent: int) -> Json:
+    share = whole_fraction(percent) if percentage is None else fraction(percentage)
+    return {
+        "cluster": destination_cluster(place, destination),
+        "runtime_fraction": {"default_value": share},
+        "trace_sampled": False,
+        "disable_shadow_host_suffix_append": True,
+    }
+
+
+def destination_cluster(place: Place, destination: Mapping[str, Any]) -> str:
+    """The cluster for a destination: its port, else the Service's only one, else the one that was called."""
+    service = place.snapshot.topology.by_hostname.get(destination["host"])
+    number = destination.get("port", {}).get("number")
+    if number is None:
+        number = service.ports[0].number if service and _single_port(place, service) else place.port
+    return outbound_name(number, destination.get("subset", ""), destination["host"])
+
+
+def _single_port(place: Place, service: Service) -> bool:
+    # A sidecar looks up Services among those with the called port only, and there with that port alone (`httproute.go`).
+    return len(service.ports) == 1 if place.proxy.gateway else service.port(place.port) is not None and len(service.ports) == 1
+
+
+def _hash(place: Place, target: Mapping[str, Any]) -> list[Json]:
+    destination = target["destination"]
+    rule = rule_for(place.snapshot, place.proxy, destination["host"])
+    return hash_policy(_consistent_hash(rule, destination)) if rule else []
+
+
+def _consistent_hash(rule: DestinationRule, destination: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Of the subset's port, of the subset, of the port, of the rule: the first that is given."""
+    port = destination.get("port", {}).get("number")
+    subset = (rule.subset(destination.get("subset", "")) or {}).get("trafficPolicy", {})
+    for policy in (_for_port(subset, port), subset, _for_port(rule.policy or {}, port), rule.policy or {}):
+        if found := policy.get("loadBalancer", {}).get("consistentHash"):
+            return dict(found)
+    return None
+
+
+def _for_port(policy: Policy, port: int | None) -> Policy:
+    return next((each for each in policy.get("portLevelSettings", []) if each["port"].get("number") == port), {})
+
+
+def default_route(place: Place, service: Service, port: Port) -> Json:
+    """The route to a Service that no VirtualService names."""
+    action: Json = {"cluster": outbound_name(port.number, "", service.hostname), "timeout": "0s", "max_grpc_timeout": "0s"}
+    if rule := rule_for(place.snapshot, place.proxy, service.hostname):
+        by_port = _for_port(rule.policy or {}, port.number).get("loadBalancer", {}).get("consistentHash")
+        if policy := hash_policy(by_port or (rule.policy or {}).get("loadBalancer", {}).get("consistentHash")):
+            action["hash_policy"] = policy
+    if retry := retry_policy(place.snapshot.topology.config.default_retries):
+        action["retry_policy"] = retry
+    return {"name": "default", "match": {"prefix": "/"}, "route": action}
+
+
+def _redirect(place: Place, given: Mapping[str, Any]) -> Json:
+    out: Json = {"prefix_rewrite": given["prefixRewrite"]} if "prefixRewrite" in given else {"path_redirect": given.get("uri", "")}
+    if given.get("authority"):
+        out["host_redirect"] = given["authority"]
+    if given.get("scheme"):
+        out["scheme_redirect"] = given["scheme"]
+    port = place.port if given.get("derivePort") == "FROM_REQUEST_PORT" else given.get("port", 0)
+    scheme = given.get("scheme") or ("https" if place.tls else "http")
+    if port and (port, scheme) not in ((80, "http"), (443, "https")):
+        out["port_redirect"] = port
+    if (code := given.get("redirectCode", 301)) in _REDIRECT_CODES:
+        out["response_code"] = _REDIRECT_CODES[code]
+    return out
+
+
+def _direct_response(given: Mapping[str, Any]) -> Json:
+    body = given.get("body", {})
+    out: Json = {"status": given["status"]}
+    if "string" in body:
+        out["body"] = {"inline_string": body["string"]}
+    elif "bytes" in body:
+        out["body"] = {"inline_bytes": body["bytes"]}
+    return out

@@ -1,0 +1,97 @@
+"""Which route decides a request, read off the configuration without sending it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from meshtest.traffic.request import Request
+from meshtest.translate.proxy_config import ProxyConfig
+
+Json = dict[str, Any]
+
+
+def decide(config: ProxyConfig, address: tuple[str, int], host: str, request: Request) -> Mapping[str, str] | None:
+    """Where the route for a request at a listener comes from: `resource`, `rule`, `where`; None if no VirtualService made it."""
+    name = _route_configuration(config, address)
+    if name is None or name not in config.routes:
+        return None
+    virtual_host = _virtual_host(config.routes[name]["virtual_hosts"], urlsplit(f"//{host}").hostname or "")
+    for route in virtual_host["routes"] if virtual_host else ():
+        if _matches(route["match"], host, request):
+            origin = route.get("metadata", {}).get("filter_metadata", {}).get("meshtest")
+            return dict(origin) if origin else None
+    return None
+
+
+def _route_configuration(config: ProxyConfig, address: tuple[str, int]) -> str | None:
+    for listener in config.listeners.values():
+        socket = listener["address"]["socket_address"]
+        if (socket["address"], socket["port_value"]) == address:
+            for chain in listener["filter_chains"]:
+                for each in chain["filters"]:
+                    if "rds" in each["typed_config"]:
+                        return str(each["typed_config"]["rds"]["route_config_name"])
+    return None
+
+
+def _virtual_host(hosts: Sequence[Json], host: str) -> Json | None:
+    """Envoy's order: a full name, the longest wildcard before, the longest behind, any."""
+
+    def rank(domain: str) -> tuple[int, int]:
+        if domain == host:
+            return (4, 0)
+        if domain == "*":
+            return (1, 0)
+        if domain.startswith("*") and host.endswith(domain[1:]):
+            return (3, len(domain))
+        return (2, len(domain)) if domain.endswith("*") and host.startswith(domain[:-1]) else (0, 0)
+
+    ranked = [(max(rank(domain.lower()) for domain in each["domains"]), each) for each in hosts]
+    best = max(ranked, key=lambda pair: pair[0], default=None)
+    return best[1] if best and best[0] > (0, 0) else None
+
+
+def _matches(match: Json, host: str, request: Request) -> bool:
+    path, _, query = request.path.partition("?")
+    if not _path(match, path):
+        return False
+    headers = {":method": request.method, ":authority": host, ":scheme": "http"} | {name.lower(): value for name, value in request.headers}
+    parameters = dict(reversed(parse_qsl(query, keep_blank_values=True)))
+    return all(_header(each, headers) for each in match.get("headers", [])) and all(
+        _text(each, parameters.get(each["name"])) for each in match.get("query_parameters", [])
+    )
+
+
+def _path(match: Json, path: str) -> bool:
+    fold = (lambda text: text.lower()) if match.get("case_sensitive") is False else (lambda text: text)
+    if "path" in match:
+        return bool(fold(path) == fold(match["path"]))
+    if "safe_regex" in match:
+        return _regex(match["safe_regex"]["regex"], path)
+    return bool(fold(path).startswith(fold(match["prefix"])))
+
+
+def _header(match: Json, headers: Mapping[str, str]) -> bool:
+    value = headers.get(match["name"].lower())
+    if value is None and match.get("treat_missing_header_as_empty"):
+        value = ""
+    return _text(match, value) != match.get("invert_match", False)
+
+
+def _text(match: Json, value: str | None) -> bool:
+    if value is None or match.get("present_match"):
+        return value is not None
+    wanted = match["string_match"]
+    if "exact" in wanted:
+        return bool(value == wanted["exact"])
+    return value.startswith(wanted["prefix"]) if "prefix" in wanted else _regex(wanted["safe_regex"]["regex"], value)
+
+
+def _regex(pattern: str, text: str) -> bool:
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error:  # RE2 knows a little that Python does not (\z, \C, \pN); Envoy decides, this only explains
+        return False
