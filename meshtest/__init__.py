@@ -1,0 +1,80 @@
+"""meshtest proves what a service mesh's traffic policies do.
+
+What a test needs is named here, and loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meshtest.errors import MeshError, MeshtestError, PolicyViolation, ResourceError
+    from meshtest.fixtures import Mesh
+    from meshtest.judge.expectation import Expectation, Split, judge, split
+    from meshtest.judge.split_test import SplitTest
+    from meshtest.judge.verdict import Forecast, Judgement, Verdict
+    from meshtest.source import Source
+    from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
+    from meshtest.traffic.driver import Driver
+    from meshtest.traffic.request import DELETE, GET, HEAD, POST, PUT, Request, request
+    from meshtest.traffic.sample import Sample
+
+_HOMES = {
+    "meshtest.errors": ("MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
+    "meshtest.fixtures": ("Mesh",),
+    "meshtest.judge.expectation": ("Expectation", "Split", "judge", "split"),
+    "meshtest.judge.split_test": ("SplitTest",),
+    "meshtest.judge.verdict": ("Forecast", "Judgement", "Verdict"),
+    "meshtest.source": ("Source",),
+    "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
+    "meshtest.traffic.driver": ("Driver",),
+    "meshtest.traffic.request": ("DELETE", "GET", "HEAD", "POST", "PUT", "Request", "request"),
+    "meshtest.traffic.sample": ("Sample",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
+    "DELETE",
+    "Driver",
+    "Expectation",
+    "Forecast",
+    "GET",
+    "HEAD",
+    "HOLDS",
+    "Judgement",
+    "Mesh",
+    "MeshError",
+    "MeshtestError",
+    "POST",
+    "PUT",
+    "PolicyViolation",
+    "Request",
+    "ResourceError",
+    "Sample",
+    "Source",
+    "Split",
+    "SplitTest",
+    "UNDECIDED",
+    "VIOLATED",
+    "Verdict",
+    "by_body",
+    "by_header",
+    "by_json",
+    "by_podname",
+    "judge",
+    "request",
+    "split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("HOLDS", "VIOLATED", "UNDECIDED"):
+        return getattr(import_module("meshtest.judge.verdict").Verdict, name)
+    if name not in _HOME:
+        raise AttributeError(f"module 'meshtest' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshtest.errors import MeshtestError
 
 if TYPE_CHECKING:
+    from meshtest.meshes.local.mesh import LocalMesh
+    from meshtest.meshes.protocol import Target
+    from meshtest.resources.resource import Resource
     from meshtest.topology.topology import Topology
     from meshtest.translate.snapshot import Json
 
@@ -30,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="meshtest", description="Proves what a service mesh's traffic policies do.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    config = commands.add_parser("proxy-config", help="the Envoy configuration that these resources make, of every proxy")
+    config = commands.add_parser(
+        "proxy-config", help="the Envoy configuration that these resources make, of every proxy"
+    )
     config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
     _add_topology(config)
     config.add_argument("--proxy", metavar="NAME", help="only the proxy of this workload")
@@ -65,13 +71,13 @@ def _report(error: MeshtestError) -> int:
     return 1
 
 
-def _read(files: Sequence[Path], given: Sequence[Path], gateways: bool) -> tuple[Topology, list[object]]:
+def _read(files: Sequence[Path], given: Sequence[Path], gateways: bool) -> tuple[Topology, list[Resource]]:
     from meshtest.resources.manifest import check, is_istio, read_files
     from meshtest.topology.default import default_topology
 
     found = read_files(files)
     topology = default_topology(given, [each for each in found if not is_istio(each)], gateways)
-    return topology, list(check([each for each in found if is_istio(each)]))
+    return topology, check([each for each in found if is_istio(each)])
 
 
 def _proxy_config(options: argparse.Namespace) -> int:
@@ -79,13 +85,18 @@ def _proxy_config(options: argparse.Namespace) -> int:
     from meshtest.translate.snapshot import Proxy, Snapshot
 
     topology, resources = _read(options.files, options.topology, gateways=not options.topology)
-    snapshot = Snapshot(topology, resources)  # type: ignore[arg-type]
+    snapshot = Snapshot(topology, resources)
     proxies = {name: Proxy(instances[0]) for name, instances in topology.names.items()}
     if options.proxy is not None:
         proxies = {name: proxy for name, proxy in proxies.items() if name == options.proxy}
     if not proxies:
         known = ", ".join(topology.names) or "none"
-        print(f"there is no proxy {options.proxy!r}; there are: {known}" if options.proxy else "the topology has no workload", file=sys.stderr)
+        print(
+            f"there is no proxy {options.proxy!r}; there are: {known}"
+            if options.proxy
+            else "the topology has no workload",
+            file=sys.stderr,
+        )
         return 1
     out: dict[str, Json] = {name: translate(snapshot, proxy).as_json() for name, proxy in proxies.items()}
     json.dump(out, sys.stdout, indent=1)
@@ -94,4 +105,30 @@ def _proxy_config(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from meshtest.meshes.local.mesh import LocalMesh
+    from meshtest.traffic.request import GET
+
+    topology, resources = _read(options.files, options.topology, gateways=True)
+    mesh = LocalMesh(topology)
+    try:
+        mesh.put({resource.key: resource for resource in resources})
+        target = mesh.enter(GET("/")) if any(resource.kind == "Gateway" for resource in resources) else None
+        for line in _welcome(mesh, target):
+            print(line, flush=True)
+        while True:
+            mesh.check()
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        mesh.close()
+
+
+def _welcome(mesh: LocalMesh, target: Target | None) -> Iterator[str]:
+    if target is None:
+        yield "no Gateway was given, so that nothing listens at the ingress gateway"
+    else:
+        host = "" if target.host == "ingress" else f"   (send Host: {target.host})"
+        yield f"ingress gateway  http://{target.address[0]}:{target.address[1]}{host}"
+    yield f"workloads        {', '.join(mesh.workloads())}"
+    yield "Ctrl-C ends it"

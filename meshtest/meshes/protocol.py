@@ -20,15 +20,36 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """The rule that decides a request: as a sentence's subject, and where it stands."""
+class Destination:
+    """Where a rule sends requests: `share` is 0..1; `missing` says what does not exist of it, and the remedy (empty if it does)."""
 
-    resource: str
-    field: str
-    where: str
+    host: str
+    subset: str
+    share: float
+    missing: str = ""
 
     def __str__(self) -> str:
-        return f"{self.resource} {self.field} at {self.where}"
+        name = self.host.partition(".")[0]
+        return f"{name} {self.subset}".strip() + f" {100 * self.share:.4g} %"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule that decides a request: an entry of the `http` list of a VirtualService, where it stands, and where it sends requests."""
+
+    resource: str
+    number: int
+    where: str
+    destinations: tuple[Destination, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The entry as people write it."""
+        return f"spec.http[{self.number}]"
+
+    def __str__(self) -> str:
+        sends = f" (to {', '.join(map(str, self.destinations))})" if self.destinations else ""
+        return f"{self.resource} {self.field} at {self.where}{sends}"
 
 
 class Mesh(Protocol):

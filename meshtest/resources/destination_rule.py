@@ -132,7 +132,10 @@ def _subset_names(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     seen: set[str] = set()
     for index, subset in enumerate(spec.get("subsets", [])):
         if (name := subset.get("name")) in seen:
-            report((*path, "subsets", index, "name"), f"the subset {name!r} is defined twice; only one definition can count")
+            report(
+                (*path, "subsets", index, "name"),
+                f"the subset {name!r} is defined twice; only one definition can count",
+            )
         seen.add(str(name))
 
 

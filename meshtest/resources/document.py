@@ -43,7 +43,9 @@ class Document:
 def parse(text: str | bytes, file: str) -> list[Document]:
     """All documents in `text` that are not empty; ResourceError names `file` and line if it is no YAML."""
     if len(text) > MAX_BYTES:
-        raise ResourceError(f"{file}: larger than {MAX_BYTES >> 20} MiB, which no Kubernetes manifest is; is it the right file?")
+        raise ResourceError(
+            f"{file}: larger than {MAX_BYTES >> 20} MiB, which no Kubernetes manifest is; is it the right file?"
+        )
     decoded = _decoded(text, file)
     try:
         roots = list(yaml.compose_all(decoded, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
@@ -62,7 +64,9 @@ def _decoded(text: str | bytes, file: str) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        raise ResourceError(f"{file}:{line}: this is not text in UTF-8 (byte {error.start}); is it the right file?") from None
+        raise ResourceError(
+            f"{file}:{line}: this is not text in UTF-8 (byte {error.start}); is it the right file?"
+        ) from None
 
 
 def _no_yaml(error: yaml.MarkedYAMLError, file: str) -> str:
@@ -89,7 +93,9 @@ class _Builder:
     def value(self, node: yaml.Node, path: Path) -> Any:
         self.values += 1
         if self.values > MAX_VALUES or len(path) > MAX_DEPTH:
-            raise self.error(node, "this file expands to more values than any manifest has; are its anchors nested on purpose?")
+            raise self.error(
+                node, "this file expands to more values than any manifest has; are its anchors nested on purpose?"
+            )
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -106,7 +112,10 @@ class _Builder:
             key = self.key(key_node)
             here = (*path, key)
             if key in out and not merged:
-                raise self.error(key_node, f"the key {key!r} stands here twice (first on line {self.lines[here]}); only one can count")
+                raise self.error(
+                    key_node,
+                    f"the key {key!r} stands here twice (first on line {self.lines[here]}); only one can count",
+                )
             if key in out:
                 continue  # a merged key never overrides the mapping's own
             self.lines[here] = key_node.start_mark.line + 1

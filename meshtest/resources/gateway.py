@@ -20,12 +20,17 @@ class _Protocol:
         if name in _LATER:
             report(path, f"the protocol {value} is not implemented by the local mesh", unsupported=True)
         elif name not in HTTP_PROTOCOLS:
-            report(path, f"must be one of {', '.join((*HTTP_PROTOCOLS, *_LATER))}; this is {value!r}{nearest(value, (*HTTP_PROTOCOLS, *_LATER))}")
+            report(
+                path,
+                f"must be one of {', '.join((*HTTP_PROTOCOLS, *_LATER))}; this is {value!r}{nearest(value, (*HTTP_PROTOCOLS, *_LATER))}",
+            )
         return name
 
 
 # On a server that speaks HTTP in the clear only the redirect counts; modes belong to HTTPS and TLS.
-TLS = Message({"httpsRedirect": FLAG, "mode": Unsupported(), "credentialName": Unsupported(), "minProtocolVersion": Unsupported()})
+TLS = Message(
+    {"httpsRedirect": FLAG, "mode": Unsupported(), "credentialName": Unsupported(), "minProtocolVersion": Unsupported()}
+)
 
 SERVER = Message(
     {
@@ -48,7 +53,10 @@ def _port_names(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     for index, server in enumerate(spec.get("servers", [])):
         name = str(server.get("port", {}).get("name"))
         if name in seen:
-            report((*path, "servers", index, "port", "name"), f"the port name {name!r} is used twice; names of ports must differ")
+            report(
+                (*path, "servers", index, "port", "name"),
+                f"the port name {name!r} is used twice; names of ports must differ",
+            )
         seen.add(name)
 
 

@@ -36,7 +36,10 @@ LATER = {
     (SECURITY, "RequestAuthentication"),
     ("telemetry.istio.io", "Telemetry"),
     ("extensions.istio.io", "WasmPlugin"),
-    *((GATEWAY_API, kind) for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")),
+    *(
+        (GATEWAY_API, kind)
+        for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")
+    ),
 }
 VERSIONS = ("v1", "v1beta1", "v1alpha3", "v1alpha1", "v1alpha2")
 
@@ -48,7 +51,12 @@ def is_istio(resource: Resource) -> bool:
 
 def read_files(paths: Iterable[FilePath | str], namespace: str = "default") -> list[Resource]:
     """The objects in these files, and in the *.yaml, *.yml and *.json files of these folders (sorted, not nested)."""
-    return [found for path in paths for file in _files(FilePath(path)) for found in read_text(_bytes(file), str(file), namespace)]
+    return [
+        found
+        for path in paths
+        for file in _files(FilePath(path))
+        for found in read_text(_bytes(file), str(file), namespace)
+    ]
 
 
 def _files(path: FilePath) -> list[FilePath]:
@@ -74,7 +82,10 @@ def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[
 
 def read_objects(objects: Iterable[Mapping[str, Any]], namespace: str = "default") -> list[Resource]:
     """Resources from plain objects, as a test may build them."""
-    found = [Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}", {}) for n, each in enumerate(objects, 1)]
+    found = [
+        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}", {})
+        for n, each in enumerate(objects, 1)
+    ]
     return resources(found, namespace)
 
 
@@ -99,7 +110,9 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     if resource.api_version.rpartition("/")[2] not in VERSIONS:
         report(("apiVersion",), f"there is no version {resource.api_version!r} of this kind; use {NETWORKING}/v1")
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
-        report((key,), f"there is no field {key!r} here{nearest(key, ('spec', 'metadata')) or '; it belongs under spec'}")
+        report(
+            (key,), f"there is no field {key!r} here{nearest(key, ('spec', 'metadata')) or '; it belongs under spec'}"
+        )
     spec = schema.read(resource.body.get("spec") or {}, ("spec",), report)
     return replace(resource, body={**resource.body, "spec": spec})
 

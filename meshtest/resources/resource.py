@@ -87,7 +87,9 @@ def resources(documents: list[Document], namespace: str = "default") -> list[Res
 def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iterator[Resource]:
     where = f"{document.file}:{document.line(path)}"
     if not isinstance(value, dict):
-        raise ResourceError(f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is a {type(value).__name__}")
+        raise ResourceError(
+            f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is a {type(value).__name__}"
+        )
     kind, api_version = value.get("kind"), value.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind or not api_version:
         raise ResourceError(f"{where}: a Kubernetes object needs a kind and an apiVersion, each a text")
@@ -101,5 +103,7 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
         raise ResourceError(f"{where}: {kind} has no metadata.name (a text)")
     own = metadata.get("namespace") or namespace
     if not isinstance(own, str):
-        raise ResourceError(f"{document.file}:{document.line((*path, 'metadata', 'namespace'))}: {kind} {name}: metadata.namespace must be a text")
+        raise ResourceError(
+            f"{document.file}:{document.line((*path, 'metadata', 'namespace'))}: {kind} {name}: metadata.namespace must be a text"
+        )
     yield Resource(kind, api_version, name, "" if kind in CLUSTER_SCOPED else own, value, document, path)

@@ -32,8 +32,19 @@ class Type(Protocol):
 
 
 def _named(value: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
-    return f"{names.get(type(value), type(value).__name__)} ({value!r})" if not isinstance(value, list | dict) else names[type(value)]
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return (
+        f"{names.get(type(value), type(value).__name__)} ({value!r})"
+        if not isinstance(value, list | dict)
+        else names[type(value)]
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,10 @@ class Duration:
             report(path, f"must be a duration with its unit, such as 5s, 100ms or 1h30m; this is {_named(value)}")
             return "0s"
         if amount < self.least and not (self.zero and amount == 0):
-            report(path, f"must be a duration of at least {envoy_duration(self.least)}{' or 0s' if self.zero else ''}; this is {value}")
+            report(
+                path,
+                f"must be a duration of at least {envoy_duration(self.least)}{' or 0s' if self.zero else ''}; this is {value}",
+            )
         return envoy_duration(max(amount, 0))
 
 
@@ -195,9 +209,14 @@ class Message:
             report(path, f"must be a mapping; this is {_named(value)}")
             return {}
         given = {key: item for key, item in value.items() if item is not None}
-        out = {key: self.fields[key].read(item, (*path, key), report) for key, item in given.items() if key in self.fields}
+        out = {
+            key: self.fields[key].read(item, (*path, key), report) for key, item in given.items() if key in self.fields
+        }
         for key in given.keys() - self.fields.keys():
-            report((*path, key), f"there is no field {key!r} here{nearest(key, self.fields) or f'; known are {_listed(self.fields)}'}")
+            report(
+                (*path, key),
+                f"there is no field {key!r} here{nearest(key, self.fields) or f'; known are {_listed(self.fields)}'}",
+            )
         for key in self.required:
             if key not in given:
                 report(path, f"the field {key!r} is missing")

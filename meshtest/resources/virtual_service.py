@@ -53,7 +53,9 @@ PERCENT = Message({"value": Number(0, 100)}, rules=(_percent,))
 DESTINATION = Message({"host": TEXT, "subset": TEXT, "port": Message({"number": PORT})}, required=("host",))
 HEADER_OPERATIONS = Message({"set": MapOf(TEXT), "add": MapOf(TEXT), "remove": ListOf(TEXT)})
 HEADERS = Message({"request": HEADER_OPERATIONS, "response": HEADER_OPERATIONS})
-ROUTE_DESTINATION = Message({"destination": DESTINATION, "weight": COUNT, "headers": HEADERS}, required=("destination",))
+ROUTE_DESTINATION = Message(
+    {"destination": DESTINATION, "weight": COUNT, "headers": HEADERS}, required=("destination",)
+)
 
 MATCH = Message(
     {
@@ -81,19 +83,46 @@ def _fault(spec: Mapping[str, Any], path: Path, report: Report) -> None:
 
 
 GRPC_STATUSES = (
-    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED"),
-    *("RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE"),
+    *(
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+    ),
+    *(
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+    ),
     *("DATA_LOSS", "UNAUTHENTICATED"),
 )
 
 FAULT = Message(
     {
         "delay": Message(
-            {"fixedDelay": DURATION, "percentage": PERCENT, "percent": Whole(0, 100), "exponentialDelay": Unsupported("nor by Istio")},
+            {
+                "fixedDelay": DURATION,
+                "percentage": PERCENT,
+                "percent": Whole(0, 100),
+                "exponentialDelay": Unsupported("nor by Istio"),
+            },
             required=("fixedDelay",),
         ),
         "abort": Message(
-            {"httpStatus": Whole(200, 599), "grpcStatus": Enum(GRPC_STATUSES), "percentage": PERCENT, "http2Error": Unsupported("nor by Istio")},
+            {
+                "httpStatus": Whole(200, 599),
+                "grpcStatus": Enum(GRPC_STATUSES),
+                "percentage": PERCENT,
+                "http2Error": Unsupported("nor by Istio"),
+            },
             one_of=(("httpStatus", "grpcStatus"),),
         ),
     },
@@ -104,7 +133,9 @@ CORS = Message(
     {
         "allowOrigin": ListOf(TEXT),
         "allowOrigins": ListOf(STRING_MATCH),
-        "allowMethods": ListOf(Enum(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"))),
+        "allowMethods": ListOf(
+            Enum(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"))
+        ),
         "allowHeaders": ListOf(TEXT),
         "exposeHeaders": ListOf(TEXT),
         "maxAge": DURATION,
@@ -143,7 +174,8 @@ REWRITE = Message(
 )
 
 DIRECT_RESPONSE = Message(
-    {"status": Whole(200, 599), "body": Message({"string": TEXT, "bytes": TEXT}, one_of=(("string", "bytes"),))}, required=("status",)
+    {"status": Whole(200, 599), "body": Message({"string": TEXT, "bytes": TEXT}, one_of=(("string", "bytes"),))},
+    required=("status",),
 )
 
 
@@ -162,12 +194,17 @@ def _one_action(spec: Mapping[str, Any], path: Path, report: Report) -> None:
 def _weights(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     routes = spec.get("route", [])
     if len(routes) > 1 and not sum(route.get("weight", 0) for route in routes):
-        report((*path, "route"), f"the weights of the {len(routes)} destinations add up to 0, so that none would get a request")
+        report(
+            (*path, "route"),
+            f"the weights of the {len(routes)} destinations add up to 0, so that none would get a request",
+        )
 
 
 def _authority_once(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     given = spec.get("headers", {}).get("request", {})
-    set_in = [f"{how}.{key}" for how in ("set", "add") for key in given.get(how, {}) if key.lower() in ("host", ":authority")]
+    set_in = [
+        f"{how}.{key}" for how in ("set", "add") for key in given.get(how, {}) if key.lower() in ("host", ":authority")
+    ]
     if len(set_in) > 1:
         report((*path, "headers", "request"), f"the host is set twice, by {' and '.join(set_in)}: keep one")
 
@@ -200,9 +237,15 @@ HTTP_ROUTE = Message(
 def _hosts(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     hosts, gateways = spec.get("hosts", []), spec.get("gateways", ["mesh"])
     if not hosts and spec.get("gateways"):
-        report(path, "a VirtualService without hosts is a delegate, which must have no gateways: name the hosts, or take the gateways away")
+        report(
+            path,
+            "a VirtualService without hosts is a delegate, which must have no gateways: name the hosts, or take the gateways away",
+        )
     if "*" in hosts and "mesh" in gateways:
-        report((*path, "hosts", hosts.index("*")), "the host * is not allowed on the mesh: bind it to gateways only, or name the hosts")
+        report(
+            (*path, "hosts", hosts.index("*")),
+            "the host * is not allowed on the mesh: bind it to gateways only, or name the hosts",
+        )
 
 
 VIRTUAL_SERVICE: Type = Message(

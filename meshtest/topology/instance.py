@@ -57,7 +57,9 @@ def from_deployment(deployment: Resource, addresses: Iterator[str]) -> list[Inst
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     spec = template.get("spec") or {}
     return [
-        _instance(deployment, _pod_name(deployment, number), deployment.name, labels, next(addresses), spec, annotations)
+        _instance(
+            deployment, _pod_name(deployment, number), deployment.name, labels, next(addresses), spec, annotations
+        )
         for number in range(replicas)
     ]
 
@@ -87,7 +89,23 @@ def _instance(
     annotations: Mapping[str, str],
 ) -> Instance:
     containers = [container for container in spec.get("containers") or [] if isinstance(container, dict)]
-    ports = {str(port["name"]): port["containerPort"] for each in containers for port in each.get("ports") or [] if port.get("name")}
+    ports = {
+        str(port["name"]): port["containerPort"]
+        for each in containers
+        for port in each.get("ports") or []
+        if port.get("name")
+    }
     env = {str(pair.get("name")): str(pair.get("value") or "") for each in containers for pair in each.get("env") or []}
     gateway = annotations.get("inject.istio.io/templates") == "gateway" or labels.get("istio", "").endswith("gateway")
-    return Instance(name, resource.namespace, workload, dict(labels), address, resource, ports, env, spec.get("nodeName") or "", gateway)
+    return Instance(
+        name,
+        resource.namespace,
+        workload,
+        dict(labels),
+        address,
+        resource,
+        ports,
+        env,
+        spec.get("nodeName") or "",
+        gateway,
+    )

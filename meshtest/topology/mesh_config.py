@@ -22,8 +22,23 @@ _SCHEMA: Mapping[str, Type] = {
     "rootNamespace": Text(),
 }
 _WITHOUT_EFFECT = frozenset(
-    {"accessLogFile", "accessLogFormat", "accessLogEncoding", "defaultConfig", "defaultProviders", "enablePrometheusMerge"}
-    | {"enableTracing", "extensionProviders", "trustDomain", "configSources", "ingressControllerMode", "ingressService", "dnsRefreshRate"}
+    {
+        "accessLogFile",
+        "accessLogFormat",
+        "accessLogEncoding",
+        "defaultConfig",
+        "defaultProviders",
+        "enablePrometheusMerge",
+    }
+    | {
+        "enableTracing",
+        "extensionProviders",
+        "trustDomain",
+        "configSources",
+        "ingressControllerMode",
+        "ingressService",
+        "dnsRefreshRate",
+    }
 )
 
 
@@ -50,7 +65,9 @@ def _read(resource: Resource) -> MeshConfig:
     documents = parse(text, f"{resource.where('data', 'mesh')} (the mesh key)")
     given = documents[0].value if documents else {}
     if not isinstance(given, dict):
-        raise ResourceError(f"{resource.where('data', 'mesh')}: {resource} data.mesh: must hold a mapping of MeshConfig's fields")
+        raise ResourceError(
+            f"{resource.where('data', 'mesh')}: {resource} data.mesh: must hold a mapping of MeshConfig's fields"
+        )
     problems: list[Problem] = []
 
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:

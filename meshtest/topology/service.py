@@ -15,8 +15,21 @@ HTTP, HTTP2, GRPC, TCP, SNIFFED = "HTTP", "HTTP2", "GRPC", "TCP", "sniffed"
 
 # Istio's `pkg/config/protocol/instance.go`: a port is named `protocol` or `protocol-suffix`.
 _PROTOCOLS = {
-    **{"http": HTTP, "http2": HTTP2, "grpc": GRPC, "grpc-web": HTTP, "tcp": TCP, "https": TCP, "tls": TCP, "mongo": TCP, "mysql": TCP},
-    **{"redis": TCP, "udp": "UDP", "kubernetes.io/h2c": HTTP2, "kubernetes.io/ws": HTTP, "kubernetes.io/wss": TCP, "hbone": TCP},
+    "http": HTTP,
+    "http2": HTTP2,
+    "grpc": GRPC,
+    "grpc-web": HTTP,
+    "tcp": TCP,
+    "https": TCP,
+    "tls": TCP,
+    "mongo": TCP,
+    "mysql": TCP,
+    "redis": TCP,
+    "udp": "UDP",
+    "kubernetes.io/h2c": HTTP2,
+    "kubernetes.io/ws": HTTP,
+    "kubernetes.io/wss": TCP,
+    "hbone": TCP,
 }
 # Ports on which the server speaks first cannot be sniffed (`pilot/pkg/serviceregistry/kube/conversion.go`).
 _SERVER_FIRST = {25: TCP, 53: TCP, 3306: TCP, 27017: TCP}
@@ -71,9 +84,15 @@ def service(resource: Resource, address: str) -> Service:
     """A Service from its manifest; `address` stands in for a cluster IP that the API server would choose."""
     spec = resource.spec
     if spec.get("type") == "ExternalName":
-        raise ResourceError(f"{resource.where('spec', 'type')}: {resource} spec.type: ExternalName is not implemented by the local mesh")
+        raise ResourceError(
+            f"{resource.where('spec', 'type')}: {resource} spec.type: ExternalName is not implemented by the local mesh"
+        )
     given = spec.get("clusterIP") or address
-    ports = tuple(_port(resource, index, port) for index, port in enumerate(_list(resource, spec, "ports")) if port.get("protocol") != "UDP")
+    ports = tuple(
+        _port(resource, index, port)
+        for index, port in enumerate(_list(resource, spec, "ports"))
+        if port.get("protocol") != "UDP"
+    )
     selector = dict(spec.get("selector") or {})
     return Service(resource.name, resource.namespace, "" if given == "None" else given, ports, selector, resource)
 
@@ -89,7 +108,9 @@ def _port(resource: Resource, index: int, port: Mapping[str, Any]) -> Port:
     number, name = port.get("port"), str(port.get("name") or "")
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
         where = resource.where("spec", "ports", index, "port")
-        raise ResourceError(f"{where}: {resource} spec.ports[{index}].port: must be a number from 1 to 65535; this is {number!r}")
+        raise ResourceError(
+            f"{where}: {resource} spec.ports[{index}].port: must be a number from 1 to 65535; this is {number!r}"
+        )
     return Port(name, number, port.get("targetPort") or number, protocol(name, number, port.get("appProtocol")))
 
 

@@ -50,7 +50,11 @@ class Topology:
         places = Counter(name for name, _ in {(each.workload, each.namespace) for each in self.instances})
         out: dict[str, tuple[Instance, ...]] = {}
         for each in self.instances:
-            name = f"{each.workload}.{each.namespace}" if places[each.workload] > 1 and each.namespace != "default" else each.workload
+            name = (
+                f"{each.workload}.{each.namespace}"
+                if places[each.workload] > 1 and each.namespace != "default"
+                else each.workload
+            )
             out[name] = (*out.get(name, ()), each)
         return out
 
@@ -74,9 +78,13 @@ def topology(found: Sequence[Resource]) -> Topology:
     """The topology that these Kubernetes objects describe. Kinds that do not matter here (ConfigMap, Secret, ...) are passed over."""
     _distinct(found)
     free_services = _free(_SERVICES, (str(each.spec.get("clusterIP")) for each in found if each.kind == "Service"))
-    free_pods = _free(_PODS, (str((each.body.get("status") or {}).get("podIP")) for each in found if each.kind == "Pod"))
+    free_pods = _free(
+        _PODS, (str((each.body.get("status") or {}).get("podIP")) for each in found if each.kind == "Pod")
+    )
     pods = [from_pod(each, next(free_pods)) for each in found if each.kind == "Pod"]
-    made = [each for owner in found if owner.kind in ("Deployment", "StatefulSet") for each in _new(owner, pods, free_pods)]
+    made = [
+        each for owner in found if owner.kind in ("Deployment", "StatefulSet") for each in _new(owner, pods, free_pods)
+    ]
     localities = {each.name: _locality(each.labels) for each in found if each.kind == "Node"}
     services = tuple(service(each, next(free_services)) for each in found if each.kind == "Service")
     return Topology(services, (*pods, *made), mesh_config(found), localities)
@@ -108,4 +116,6 @@ def _distinct(found: Sequence[Resource]) -> None:
         if each.kind not in ("Service", "Pod", "Deployment", "StatefulSet"):
             continue  # the API server would take the last of two; here neither matters
         if (first := seen.setdefault(each.key, each)) is not each:
-            raise ResourceError(f"{each.where()}: {each} is given twice, first at {first.where()}; a topology has one object of a name")
+            raise ResourceError(
+                f"{each.where()}: {each} is given twice, first at {first.where()}; a topology has one object of a name"
+            )

@@ -38,11 +38,16 @@ def outbound(snapshot: Snapshot, proxy: Proxy) -> tuple[dict[str, Json], dict[st
         rule = rule_for(snapshot, proxy, service.hostname)
         for port in service.ports:
             found = snapshot.topology.endpoints(service, port)
-            for subset, labels in (("", {}), *((each["name"], each.get("labels", {})) for each in (rule.subsets if rule else ()))):
+            for subset, labels in (
+                ("", {}),
+                *((each["name"], each.get("labels", {})) for each in (rule.subsets if rule else ())),
+            ):
                 name = outbound_name(port.number, subset, service.hostname)
                 policy = rule.policy_for(port.number, subset) if rule else {}
                 clusters[name] = _outbound(snapshot, proxy, name, port, policy)
-                endpoints[name] = load_assignment(name, [each for each in found if labels.items() <= each.labels.items()])
+                endpoints[name] = load_assignment(
+                    name, [each for each in found if labels.items() <= each.labels.items()]
+                )
     return clusters, endpoints
 
 
@@ -136,7 +141,9 @@ def _set_http_options(cluster: Json, protocol: Json, policy: Policy) -> None:
     if options and not options.keys() & {"explicit_http_config", "use_downstream_protocol_config"}:
         options["explicit_http_config"] = {"http_protocol_options": {}}
     if options:
-        cluster["typed_extension_protocol_options"] = {HTTP_OPTIONS: {"@type": f"type.googleapis.com/{HTTP_OPTIONS}", **options}}
+        cluster["typed_extension_protocol_options"] = {
+            HTTP_OPTIONS: {"@type": f"type.googleapis.com/{HTTP_OPTIONS}", **options}
+        }
 
 
 def _http2(streams: int, keepalive: Mapping[str, Any] | None) -> Json:
@@ -147,7 +154,9 @@ def _http2(streams: int, keepalive: Mapping[str, Any] | None) -> Json:
 def inbound(snapshot: Snapshot, service: Service, port: Port, target: int) -> Json:
     """The cluster by which a sidecar reaches its own workload; only the connection pool of the Service's rule applies to it."""
     rule = snapshot.destination_rules.lookup(service.hostname, service.namespace, service.namespace, {})
-    policy = {key: value for key, value in (rule.policy_for(port.number) if rule else {}).items() if key == "connectionPool"}
+    policy = {
+        key: value for key, value in (rule.policy_for(port.number) if rule else {}).items() if key == "connectionPool"
+    }
     cluster: Json = {
         **_base(inbound_name(target), policy, snapshot.topology.config.connect_timeout),
         "type": "ORIGINAL_DST",
@@ -181,7 +190,11 @@ def special(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
 
 
 def _passthrough(name: str, connect_timeout: str) -> Json:
-    options: Json = {"@type": f"type.googleapis.com/{HTTP_OPTIONS}", "common_http_protocol_options": {"idle_timeout": "300s"}, **EITHER}
+    options: Json = {
+        "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
+        "common_http_protocol_options": {"idle_timeout": "300s"},
+        **EITHER,
+    }
     return {
         **_base(name, {}, connect_timeout),
         "type": "ORIGINAL_DST",
@@ -207,9 +220,17 @@ def load_assignment(name: str, endpoints: list[Endpoint]) -> Json:
 
 def _group(locality: tuple[str, str, str], members: list[Endpoint]) -> Json:
     names = {key: value for key, value in zip(("region", "zone", "sub_zone"), locality, strict=True) if value}
-    return {"locality": names, "load_balancing_weight": len(members), "lb_endpoints": [_endpoint(each) for each in members]}
+    return {
+        "locality": names,
+        "load_balancing_weight": len(members),
+        "lb_endpoints": [_endpoint(each) for each in members],
+    }
 
 
 def _endpoint(each: Endpoint) -> Json:
     address: Json = {"socket_address": {"address": each.address, "port_value": each.port}}
-    return {"endpoint": {"address": address, "health_check_config": {}}, "health_status": "HEALTHY", "load_balancing_weight": 1}
+    return {
+        "endpoint": {"address": address, "health_check_config": {}},
+        "health_status": "HEALTHY",
+        "load_balancing_weight": 1,
+    }

@@ -76,7 +76,9 @@ def gateway_manager(stat_prefix: str, route_name: str) -> Json:
 def outbound_manager(stat_prefix: str, route_name: str) -> Json:
     """Of a sidecar towards others."""
     routes = {"rds": {"config_source": ADS, "route_config_name": route_name}}
-    return _named({**_COMMON, "stat_prefix": stat_prefix, **routes, "proxy_100_continue": True, "use_remote_address": False})
+    return _named(
+        {**_COMMON, "stat_prefix": stat_prefix, **routes, "proxy_100_continue": True, "use_remote_address": False}
+    )
 
 
 def inbound_manager(stat_prefix: str, route_config: Json) -> Json:
@@ -103,4 +105,7 @@ def tcp_proxy(cluster: str, logged: bool = True) -> Json:
     """Bytes to one cluster."""
     kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
     config: Json = {"@type": kind, "stat_prefix": cluster, "cluster": cluster}
-    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": {**config, **({"access_log": ACCESS_LOG} if logged else {})}}
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {**config, **({"access_log": ACCESS_LOG} if logged else {})},
+    }

@@ -33,7 +33,9 @@ class DestinationRule:
         """This rule with what only `other` says."""
         known = {subset["name"] for subset in self.subsets}
         added = tuple(subset for subset in other.subsets if subset["name"] not in known)
-        return replace(self, policy=self.policy if self.policy is not None else other.policy, subsets=(*self.subsets, *added))
+        return replace(
+            self, policy=self.policy if self.policy is not None else other.policy, subsets=(*self.subsets, *added)
+        )
 
     def subset(self, name: str) -> Mapping[str, Any] | None:
         """The subset of this name, if the rule defines it."""
@@ -52,7 +54,9 @@ def merge(base: Policy, over: Policy | None, port: int) -> Policy:
     merged = {**base, **{block: over[block] for block in BLOCKS if block in over}}
     for setting in over.get("portLevelSettings", []):
         if setting["port"].get("number") == port:
-            kept = {block: merged[block] for block in ("proxyProtocol", "retryBudget") if block in merged}
+            kept: dict[str, Any] = {
+                block: merged[block] for block in ("proxyProtocol", "retryBudget") if block in merged
+            }
             return {**kept, **{block: setting[block] for block in BLOCKS if block in setting}}
     return merged
 
@@ -71,12 +75,18 @@ class DestinationRules:
             if rule.export_to != {namespace}:
                 _add(self.exported.setdefault(namespace, {}), rule)
 
-    def lookup(self, host: str, host_namespace: str, namespace: str, labels: Mapping[str, str]) -> DestinationRule | None:
+    def lookup(
+        self, host: str, host_namespace: str, namespace: str, labels: Mapping[str, str]
+    ) -> DestinationRule | None:
         """The rule for calls to `host` by a proxy of `namespace` with these labels."""
         for rules in (
             _visible(self.own.get(namespace, {}), host, namespace) if namespace != self.root else [],
             _visible(self.exported.get(host_namespace, {}), host, namespace),
-            _visible({**self.exported.get(self.root, {}), **(self.own.get(self.root, {}) if namespace == self.root else {})}, host, namespace),
+            _visible(
+                {**self.exported.get(self.root, {}), **(self.own.get(self.root, {}) if namespace == self.root else {})},
+                host,
+                namespace,
+            ),
         ):
             if rules:
                 return _selected(rules, namespace, labels)
@@ -113,6 +123,10 @@ def _visible(index: Mapping[str, list[DestinationRule]], host: str, namespace: s
 
 def _selected(rules: list[DestinationRule], namespace: str, labels: Mapping[str, str]) -> DestinationRule | None:
     for rule in rules:
-        if rule.selector is not None and rule.resource.namespace == namespace and rule.selector.items() <= labels.items():
+        if (
+            rule.selector is not None
+            and rule.resource.namespace == namespace
+            and rule.selector.items() <= labels.items()
+        ):
             return rule
     return next((rule for rule in reversed(rules) if rule.selector is None), None)

@@ -15,7 +15,14 @@ _GRPC_CODES = {
     for number, name in enumerate(
         (
             *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
-            *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+            *(
+                "PERMISSION_DENIED",
+                "RESOURCE_EXHAUSTED",
+                "FAILED_PRECONDITION",
+                "ABORTED",
+                "OUT_OF_RANGE",
+                "UNIMPLEMENTED",
+            ),
             *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
         )
     )
@@ -41,6 +48,10 @@ def fault(given: Mapping[str, Any]) -> Json:
         out["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": share}
     if (abort := given.get("abort")) and ("httpStatus" in abort or "grpcStatus" in abort):
         out["abort"] = {"percentage": fraction(abort["percentage"])} if "percentage" in abort else {}
-        status = {"http_status": abort["httpStatus"]} if "httpStatus" in abort else {"grpc_status": _GRPC_CODES[abort["grpcStatus"]]}
+        status = (
+            {"http_status": abort["httpStatus"]}
+            if "httpStatus" in abort
+            else {"grpc_status": _GRPC_CODES[abort["grpcStatus"]]}
+        )
         out["abort"] |= status
     return out

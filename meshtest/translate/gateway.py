@@ -60,7 +60,8 @@ def servers(snapshot: Snapshot, proxy: Proxy) -> dict[str, list[Server]]:
 def _servers(snapshot: Snapshot, proxy: Proxy, gateway: Resource) -> list[Server]:
     name = f"{gateway.namespace}/{gateway.name}"
     return [
-        Server(name, gateway.namespace, spec, _target(snapshot, proxy, int(spec["port"]["number"]))) for spec in gateway.spec["servers"]
+        Server(name, gateway.namespace, spec, _target(snapshot, proxy, int(spec["port"]["number"])))
+        for spec in gateway.spec["servers"]
     ]
 
 
@@ -68,7 +69,11 @@ def _target(snapshot: Snapshot, proxy: Proxy, number: int) -> int:
     """The port behind the gateway's Service port `number`; the number itself where no Service has it."""
     instance = proxy.instance
     for service in snapshot.topology.services:
-        if service.namespace == instance.namespace and service.selects(instance.labels) and (port := service.port(number)):
+        if (
+            service.namespace == instance.namespace
+            and service.selects(instance.labels)
+            and (port := service.port(number))
+        ):
             return port.target if isinstance(port.target, int) else instance.ports.get(port.target, number)
     return number
 

@@ -23,7 +23,9 @@ def header_operations(headers: Mapping[str, Any] | None) -> HeaderOperations:
     authority = ""
     for side in ("request", "response"):
         given = (headers or {}).get(side, {})
-        if add := _values(given.get("set", {}), "OVERWRITE_IF_EXISTS_OR_ADD") + _values(given.get("add", {}), "APPEND_IF_EXISTS_OR_ADD"):
+        if add := _values(given.get("set", {}), "OVERWRITE_IF_EXISTS_OR_ADD") + _values(
+            given.get("add", {}), "APPEND_IF_EXISTS_OR_ADD"
+        ):
             fields[f"{side}_headers_to_add"] = add
         if remove := [name for name in given.get("remove", []) if not _internal(name)]:
             fields[f"{side}_headers_to_remove"] = remove
@@ -46,4 +48,4 @@ def _internal(name: str) -> bool:
 
 
 def _authority(values: Mapping[str, str]) -> str:
-    return next((value for name, value in reversed(values.items()) if name.lower() in ("host", ":authority")), "")
+    return next((value for name, value in reversed(list(values.items())) if name.lower() in ("host", ":authority")), "")

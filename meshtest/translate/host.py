@@ -52,7 +52,11 @@ def specificity(host: str) -> tuple[bool, int, str]:
 
 def most_specific(host: str, candidates: Iterable[str]) -> str | None:
     """The candidate that matches `host` most specifically, if any does."""
-    return min((each for each in candidates if each == host or (wildcard(each) and within(host, each))), key=specificity, default=None)
+    return min(
+        (each for each in candidates if each == host or (wildcard(each) and within(host, each))),
+        key=specificity,
+        default=None,
+    )
 
 
 def virtual_host_domains(hostname: str, address: str, namespace: str) -> list[str]:

@@ -19,7 +19,11 @@ def outlier_detection(given: Mapping[str, Any]) -> Json:
     for field, (threshold, enforcing) in _CONSECUTIVE.items():
         if field in given:
             out |= {threshold: given[field], enforcing: 100 if given[field] else 0}
-    out |= {envoy: given[field] for field, envoy in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")) if field in given}
+    out |= {
+        envoy: given[field]
+        for field, envoy in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time"))
+        if field in given
+    }
     if given.get("maxEjectionPercent"):
         out["max_ejection_percent"] = given["maxEjectionPercent"]
     if given.get("splitExternalLocalOriginErrors"):

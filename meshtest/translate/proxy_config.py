@@ -19,7 +19,12 @@ class ProxyConfig:
 
     def as_json(self) -> Json:
         """The form that `meshtest proxy-config -o json` prints."""
-        return {"listeners": self.listeners, "routes": self.routes, "clusters": self.clusters, "endpoints": self.endpoints}
+        return {
+            "listeners": self.listeners,
+            "routes": self.routes,
+            "clusters": self.clusters,
+            "endpoints": self.endpoints,
+        }
 
 
 def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
@@ -27,7 +32,9 @@ def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     clusters, endpoints = cluster.outbound(snapshot, proxy)
     clusters |= cluster.special(snapshot, proxy)
     if proxy.gateway:
-        return ProxyConfig(gateway.listeners(snapshot, proxy), gateway.route_configurations(snapshot, proxy), clusters, endpoints)
+        return ProxyConfig(
+            gateway.listeners(snapshot, proxy), gateway.route_configurations(snapshot, proxy), clusters, endpoints
+        )
     listeners = {**sidecar_outbound.listeners(snapshot), "virtualInbound": sidecar_inbound.listener(snapshot, proxy)}
     clusters |= sidecar_inbound.clusters(snapshot, proxy)
     return ProxyConfig(listeners, sidecar_outbound.route_configurations(snapshot, proxy), clusters, endpoints)

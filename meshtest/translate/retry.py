@@ -12,7 +12,9 @@ _CODES = "retriable-status-codes"
 DEFAULT_RETRY_ON = f"connect-failure,refused-stream,unavailable,cancelled,{_CODES}"
 _PREVIOUS_HOSTS: Json = {
     "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    },
 }
 _PREVIOUS_PRIORITIES: Json = {
     "name": "envoy.retry_priorities.previous_priorities",

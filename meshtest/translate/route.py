@@ -58,7 +58,9 @@ def _applies(place: Place, match: Mapping[str, Any] | None) -> bool:
     return match.get("sourceNamespace", "") in ("", place.proxy.namespace)
 
 
-def _route(place: Place, virtual_service: VirtualService, number: int, rule: Mapping[str, Any], match: Mapping[str, Any] | None) -> Json:
+def _route(
+    place: Place, virtual_service: VirtualService, number: int, rule: Mapping[str, Any], match: Mapping[str, Any] | None
+) -> Json:
     operations = header_operations(rule.get("headers"))
     out: Json = {
         "match": route_match(match),
@@ -85,7 +87,7 @@ def _name(rule: Mapping[str, Any], match: Mapping[str, Any] | None) -> str:
 def _metadata(virtual_service: VirtualService, number: int) -> Json:
     """Where the route comes from: istiod's own entry, and ours with file and line."""
     resource = virtual_service.resource
-    origin = {"resource": str(resource), "rule": f"spec.http[{number}]", "where": resource.where("spec", "http", number)}
+    origin = {"resource": str(resource), "rule": number, "where": resource.where("spec", "http", number)}
     config = f"/apis/networking.istio.io/v1/namespaces/{resource.namespace}/virtual-service/{resource.name}"
     return {"filter_metadata": {"istio": {"config": config}, "meshtest": origin}}
 
@@ -116,7 +118,9 @@ def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations
         if own.authority:
             action.setdefault("host_rewrite_literal", own.authority)
     else:
-        action["weighted_clusters"] = {"clusters": [_weighted(place, target) for target in targets if target.get("weight")]}
+        action["weighted_clusters"] = {
+            "clusters": [_weighted(place, target) for target in targets if target.get("weight")]
+        }
         hashes = [each for each, target in zip(hashes, targets, strict=True) if target.get("weight")]
     if policies := [policy for each in hashes for policy in each]:
         action["hash_policy"] = policies
@@ -129,18 +133,28 @@ def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations
 def _path_rewrite(rewrite: Mapping[str, Any]) -> Json:
     if "uriRegexRewrite" in rewrite:
         given = rewrite["uriRegexRewrite"]
-        return {"regex_rewrite": {"pattern": {"regex": given.get("match", "")}, "substitution": given.get("rewrite", "")}}
+        return {
+            "regex_rewrite": {"pattern": {"regex": given.get("match", "")}, "substitution": given.get("rewrite", "")}
+        }
     return {"prefix_rewrite": rewrite["uri"]} if rewrite.get("uri") else {}
 
 
 def _joined(first: Json, second: Json) -> Json:
-    return {key: [*first.get(key, []), *second.get(key, [])] for key in (*first, *(key for key in second if key not in first))}
+    return {
+        key: [*first.get(key, []), *second.get(key, [])]
+        for key in (*first, *(key for key in second if key not in first))
+    }
 
 
 def _weighted(place: Place, target: Mapping[str, Any]) -> Json:
     own = header_operations(target.get("headers"))
     authority = {"host_rewrite_literal": own.authority} if own.authority else {}
-    return {"name": destination_cluster(place, target["destination"]), "weight": target["weight"], **own.fields, **authority}
+    return {
+        "name": destination_cluster(place, target["destination"]),
+        "weight": target["weight"],
+        **own.fields,
+        **authority,
+    }
 
 
 def _mirrors(place: Place, rule: Mapping[str, Any]) -> list[Json]:
@@ -173,7 +187,11 @@ def destination_cluster(place: Place, destination: Mapping[str, Any]) -> str:
 
 def _single_port(place: Place, service: Service) -> bool:
     # A sidecar looks up Services among those with the called port only, and there with that port alone (`httproute.go`).
-    return len(service.ports) == 1 if place.proxy.gateway else service.port(place.port) is not None and len(service.ports) == 1
+    return (
+        len(service.ports) == 1
+        if place.proxy.gateway
+        else service.port(place.port) is not None and len(service.ports) == 1
+    )
 
 
 def _hash(place: Place, target: Mapping[str, Any]) -> list[Json]:
@@ -198,7 +216,11 @@ def _for_port(policy: Policy, port: int | None) -> Policy:
 
 def default_route(place: Place, service: Service, port: Port) -> Json:
     """The route to a Service that no VirtualService names."""
-    action: Json = {"cluster": outbound_name(port.number, "", service.hostname), "timeout": "0s", "max_grpc_timeout": "0s"}
+    action: Json = {
+        "cluster": outbound_name(port.number, "", service.hostname),
+        "timeout": "0s",
+        "max_grpc_timeout": "0s",
+    }
     if rule := rule_for(place.snapshot, place.proxy, service.hostname):
         by_port = _for_port(rule.policy or {}, port.number).get("loadBalancer", {}).get("consistentHash")
         if policy := hash_policy(by_port or (rule.policy or {}).get("loadBalancer", {}).get("consistentHash")):
@@ -209,7 +231,11 @@ def default_route(place: Place, service: Service, port: Port) -> Json:
 
 
 def _redirect(place: Place, given: Mapping[str, Any]) -> Json:
-    out: Json = {"prefix_rewrite": given["prefixRewrite"]} if "prefixRewrite" in given else {"path_redirect": given.get("uri", "")}
+    out: Json = (
+        {"prefix_rewrite": given["prefixRewrite"]}
+        if "prefixRewrite" in given
+        else {"path_redirect": given.get("uri", "")}
+    )
     if given.get("authority"):
         out["host_redirect"] = given["authority"]
     if given.get("scheme"):

@@ -46,7 +46,10 @@ def _asks_for_presence(match: Mapping[str, str]) -> bool:
 
 
 def _header(name: str, match: Mapping[str, str]) -> Json:
-    return {"name": name, **({"present_match": True} if _asks_for_presence(match) else {"string_match": string_match(match)})}
+    return {
+        "name": name,
+        **({"present_match": True} if _asks_for_presence(match) else {"string_match": string_match(match)}),
+    }
 
 
 def _without(name: str, match: Mapping[str, str]) -> Json:

@@ -56,14 +56,20 @@ def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
 def _listener_filters(not_sniffed: list[int]) -> list[Json]:
     tls: Json = {
         "name": "envoy.filters.listener.tls_inspector",
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+        },
         "filter_disabled": _port_range(15006),
     }
     original: Json = {
         "name": "envoy.filters.listener.original_dst",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
     }
-    off = {"or_match": {"rules": [_port_range(port) for port in (*not_sniffed, 15006)]}} if not_sniffed else _port_range(15006)
+    off = (
+        {"or_match": {"rules": [_port_range(port) for port in (*not_sniffed, 15006)]}}
+        if not_sniffed
+        else _port_range(15006)
+    )
     return [original, tls, {**HTTP_INSPECTOR, "filter_disabled": off}]
 
 
@@ -73,7 +79,11 @@ def _port_range(port: int) -> Json:
 
 def _own_port() -> Json:
     match = {"destination_port": 15006}
-    return {"name": "virtualInbound-blackhole", "filter_chain_match": match, "filters": [tcp_proxy(BLACK_HOLE, logged=False)]}
+    return {
+        "name": "virtualInbound-blackhole",
+        "filter_chain_match": match,
+        "filters": [tcp_proxy(BLACK_HOLE, logged=False)],
+    }
 
 
 def _any_port() -> list[Json]:
@@ -97,7 +107,10 @@ def _chains(target: int, port: Port) -> list[Json]:
     tcp = [tcp_proxy(cluster)]
     plain, tls = {**at, "transport_protocol": "raw_buffer"}, {**at, "transport_protocol": "tls"}
     if port.speaks_http:
-        return [_chain(name, http, {**tls, "application_protocols": [*ISTIO_TCP, *ISTIO_HTTP]}, secured=True), _chain(name, http, plain)]
+        return [
+            _chain(name, http, {**tls, "application_protocols": [*ISTIO_TCP, *ISTIO_HTTP]}, secured=True),
+            _chain(name, http, plain),
+        ]
     if port.protocol == SNIFFED:
         return [
             _chain(name, http, {**tls, "application_protocols": ISTIO_HTTP}, secured=True),
@@ -122,6 +135,10 @@ def _routes(cluster: str, port: int) -> Json:
         "max_stream_duration": {"max_stream_duration": "0s", "grpc_timeout_header_max": "0s"},
         "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
     }
-    host = {"name": f"inbound|http|{port}", "domains": ["*"], "routes": [{"name": "default", "match": {"prefix": "/"}, "route": action}]}
+    host = {
+        "name": f"inbound|http|{port}",
+        "domains": ["*"],
+        "routes": [{"name": "default", "match": {"prefix": "/"}, "route": action}],
+    }
     full = route_configuration(cluster, [host])
     return {key: full[key] for key in ("name", "virtual_hosts", "validate_clusters")}

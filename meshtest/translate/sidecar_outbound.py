@@ -29,7 +29,9 @@ def listeners(snapshot: Snapshot) -> dict[str, Json]:
     for service in snapshot.topology.services:
         for port in service.ports:
             if port.speaks_http:
-                out.setdefault(f"0.0.0.0_{port.number}", _http("0.0.0.0", port.number, str(port.number), _otherwise(unknown)))
+                out.setdefault(
+                    f"0.0.0.0_{port.number}", _http("0.0.0.0", port.number, str(port.number), _otherwise(unknown))
+                )
             elif service.address:
                 cluster = outbound_name(port.number, "", service.hostname)
                 out[f"{service.address}_{port.number}"] = _other(service, port, cluster)
@@ -53,7 +55,9 @@ def _listener(address: str, port: int, **fields: object) -> Json:
 def _http(address: str, port: int, route_name: str, otherwise: Json) -> Json:
     manager = outbound_manager(f"outbound_{address}_{port};", route_name)
     chain: Json = {"filter_chain_match": PLAIN_HTTP, "filters": [manager], "transport_socket_connect_timeout": "15s"}
-    return _listener(address, port, filter_chains=[chain], default_filter_chain=otherwise, listener_filters=[HTTP_INSPECTOR])
+    return _listener(
+        address, port, filter_chains=[chain], default_filter_chain=otherwise, listener_filters=[HTTP_INSPECTOR]
+    )
 
 
 def _otherwise(cluster: str) -> Json:
@@ -96,7 +100,9 @@ def route_configurations(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
         for port in service.ports:
             if port.protocol == SNIFFED and service.address:
                 name = f"{service.hostname}:{port.number}"
-                own = [host for host in _virtual_hosts(snapshot, proxy, port.number) if service.hostname in host["domains"]]
+                own = [
+                    host for host in _virtual_hosts(snapshot, proxy, port.number) if service.hostname in host["domains"]
+                ]
                 out[name] = route_configuration(name, [{**host, "domains": ["*"]} for host in own[:1]])
     return out
 
@@ -112,7 +118,11 @@ class _Group:
 
 def _virtual_hosts(snapshot: Snapshot, proxy: Proxy, number: int) -> list[Json]:
     place = Place(snapshot, proxy, number, frozenset({MESH}))
-    on_port = {each.hostname: each for each in snapshot.topology.services if (port := each.port(number)) and port.http_or_sniffed}
+    on_port = {
+        each.hostname: each
+        for each in snapshot.topology.services
+        if (port := each.port(number)) and port.http_or_sniffed
+    }
     groups = [*_of_rules(place, on_port)]
     ruled = {service.hostname for group in groups for service in group.services}
     for service in on_port.values():
@@ -156,7 +166,9 @@ def _separated(
         elif not wildcard(host) or not any(within(name, host) for name in on_port):
             hosts.append(host)
         else:
-            services += [each for name, each in on_port.items() if within(name, host) and owners.get(name) is virtual_service]
+            services += [
+                each for name, each in on_port.items() if within(name, host) and owners.get(name) is virtual_service
+            ]
     return hosts, services
 
 
@@ -167,7 +179,10 @@ def _distinct(place: Place, groups: list[_Group]) -> list[Json]:
     out = []
     for group in groups:
         entries = [(host, [host]) for host in group.hosts]
-        entries += [(each.hostname, virtual_host_domains(each.hostname, each.address, place.proxy.namespace)) for each in group.services]
+        entries += [
+            (each.hostname, virtual_host_domains(each.hostname, each.address, place.proxy.namespace))
+            for each in group.services
+        ]
         for name, domains in entries:
             left = [domain for domain in domains if domain.lower() not in taken]
             if name not in names and left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,17 +14,39 @@ from meshtest.translate.proxy_config import ProxyConfig
 Json = dict[str, Any]
 
 
-def decide(config: ProxyConfig, address: tuple[str, int], host: str, request: Request) -> Mapping[str, str] | None:
-    """Where the route for a request at a listener comes from: `resource`, `rule`, `where`; None if no VirtualService made it."""
+@dataclass(frozen=True)
+class Decision:
+    """The rule that made a route (its number among the resource's `http` entries), where it stands, and the clusters it sends to with
+    their weights (none if it answers itself)."""
+
+    resource: str
+    rule: int
+    where: str
+    clusters: Mapping[str, int]
+
+
+def decide(config: ProxyConfig, address: tuple[str, int], host: str, request: Request) -> Decision | None:
+    """What decides a request at a listener; None if no VirtualService made the route, or there is none."""
     name = _route_configuration(config, address)
     if name is None or name not in config.routes:
         return None
     virtual_host = _virtual_host(config.routes[name]["virtual_hosts"], urlsplit(f"//{host}").hostname or "")
     for route in virtual_host["routes"] if virtual_host else ():
         if _matches(route["match"], host, request):
-            origin = route.get("metadata", {}).get("filter_metadata", {}).get("meshtest")
-            return dict(origin) if origin else None
+            return _origin(route)
     return None
+
+
+def _origin(route: Json) -> Decision | None:
+    origin = route.get("metadata", {}).get("filter_metadata", {}).get("meshtest")
+    if not origin:
+        return None
+    action = route.get("route", {})
+    weighted = action.get("weighted_clusters", {}).get("clusters", [])
+    clusters = {each["name"]: each["weight"] for each in weighted} or (
+        {action["cluster"]: 100} if "cluster" in action else {}
+    )
+    return Decision(origin["resource"], int(origin["rule"]), origin["where"], clusters)
 
 
 def _route_configuration(config: ProxyConfig, address: tuple[str, int]) -> str | None:
@@ -58,7 +81,9 @@ def _matches(match: Json, host: str, request: Request) -> bool:
     path, _, query = request.path.partition("?")
     if not _path(match, path):
         return False
-    headers = {":method": request.method, ":authority": host, ":scheme": "http"} | {name.lower(): value for name, value in request.headers}
+    headers = {":method": request.method, ":authority": host, ":scheme": "http"} | {
+        name.lower(): value for name, value in request.headers
+    }
     parameters = dict(reversed(parse_qsl(query, keep_blank_values=True)))
     return all(_header(each, headers) for each in match.get("headers", [])) and all(
         _text(each, parameters.get(each["name"])) for each in match.get("query_parameters", [])
@@ -66,12 +91,12 @@ def _matches(match: Json, host: str, request: Request) -> bool:
 
 
 def _path(match: Json, path: str) -> bool:
-    fold = (lambda text: text.lower()) if match.get("case_sensitive") is False else (lambda text: text)
-    if "path" in match:
-        return bool(fold(path) == fold(match["path"]))
     if "safe_regex" in match:
         return _regex(match["safe_regex"]["regex"], path)
-    return bool(fold(path).startswith(fold(match["prefix"])))
+    wanted = str(match.get("path", match.get("prefix")))
+    if match.get("case_sensitive") is False:
+        path, wanted = path.lower(), wanted.lower()
+    return path == wanted if "path" in match else path.startswith(wanted)
 
 
 def _header(match: Json, headers: Mapping[str, str]) -> bool:
@@ -86,8 +111,10 @@ def _text(match: Json, value: str | None) -> bool:
         return value is not None
     wanted = match["string_match"]
     if "exact" in wanted:
-        return bool(value == wanted["exact"])
-    return value.startswith(wanted["prefix"]) if "prefix" in wanted else _regex(wanted["safe_regex"]["regex"], value)
+        return value == str(wanted["exact"])
+    return (
+        value.startswith(str(wanted["prefix"])) if "prefix" in wanted else _regex(wanted["safe_regex"]["regex"], value)
+    )
 
 
 def _regex(pattern: str, text: str) -> bool:

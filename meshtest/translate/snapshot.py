@@ -55,7 +55,7 @@ class Snapshot:
         return DestinationRules(self.of_kind("DestinationRule"), self.topology.config.root_namespace)
 
     def virtual_services_for(self, gateway: str, namespace: str) -> list[VirtualService]:
-        """What is bound to a gateway (or `mesh`) and visible in `namespace`: private rules first, then those exported to it, then public ones."""
+        """What is bound to a gateway (or `mesh`) and visible in `namespace`: private rules, those exported to it, public ones."""
         bound = [each for each in self.virtual_services if gateway in each.gateways and each.visible_in(namespace)]
         return sorted(bound, key=lambda each: each.reach(namespace))
 

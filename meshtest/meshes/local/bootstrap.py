@@ -19,12 +19,17 @@ def bootstrap(site: Site, folder: str) -> Json:
             "cluster": f"{instance.workload}.{instance.namespace}",
         },
         "admin": {"address": {"pipe": {"path": f"{folder}/admin"}}},
-        "dynamic_resources": {"cds_config": _watched(f"{folder}/clusters.json"), "lds_config": _watched(f"{folder}/listeners.json")},
+        "dynamic_resources": {
+            "cds_config": _watched(f"{folder}/clusters.json"),
+            "lds_config": _watched(f"{folder}/listeners.json"),
+        },
         "static_resources": {"listeners": [_readiness(site.readiness)]},
         # Each instance calls from an address of its own, as pods do.
         "cluster_manager": {"upstream_bind_config": {"source_address": {"address": site.address, "port_value": 0}}},
         # Istio's bootstrap raises the limit too: regular expressions of users are not Envoy's to judge.
-        "layered_runtime": {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]},
+        "layered_runtime": {
+            "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]
+        },
     }
 
 
@@ -53,5 +58,7 @@ def _readiness(address: Address) -> Json:
     return {
         "name": "readiness",
         "address": {"socket_address": {"address": address[0], "port_value": address[1]}},
-        "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
     }

@@ -32,13 +32,41 @@ class Step:
 def take(steps: list[Step]) -> None:
     """Bring all proxies to their new configurations; MeshError with Envoy's own words if one refuses.
 
-    New clusters and their endpoints come first, then routes, then listeners, and what is no longer used goes last.
+    Each proxy goes its own way: new clusters and their endpoints come first, then routes, then listeners, and what is no longer used goes
+    last; each is acknowledged before the next is written.
     """
+    deadline = time.monotonic() + DEADLINE
     refused = {step.envoy.name: step.envoy.rejections() for step in steps}
-    for phase in (_add_clusters, _change_routes, _change_listeners, _remove):
-        _await({step.envoy: wanted for step in steps if (wanted := phase(step))}, refused)
+    under_way = [_Course(step) for step in steps]
+    rounds = 0
+    while under_way := [course for course in under_way if not course.advance()]:
+        rounds += 1
+        if rounds % 10 == 0:
+            for course in under_way:
+                _check(course.envoy, refused[course.envoy.name])
+        if time.monotonic() > deadline:
+            names = ", ".join(course.envoy.name for course in under_way)
+            raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
+        time.sleep(0.0005)
     for step in steps:
         _settle(step.envoy)
+
+
+class _Course:
+    """One proxy's way through the phases of a change."""
+
+    def __init__(self, step: Step) -> None:
+        self.envoy = step.envoy
+        self._phases = (phase(step) for phase in (_add_clusters, _change_routes, _change_listeners, _remove))
+        self._wanted: Wanted = {}
+
+    def advance(self) -> bool:
+        """Write the next phase if the last is acknowledged, without waiting for it; whether it is at the end."""
+        if self._wanted and (missing := _missing(self.envoy, self._wanted)):
+            self._wanted = missing
+            return False
+        self._wanted = next(filter(None, self._phases), {})
+        return not self._wanted
 
 
 def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
@@ -106,35 +134,30 @@ def _remove(step: Step) -> Wanted:
         version = str(next(_versions))
         _write_all(step.envoy, "clusters", version, step.after.clusters)
         wanted[_is("cluster_manager.cds.version_text")] = version
-    for kind, before, after in (("routes", step.before.routes, step.after.routes), ("endpoints", step.before.endpoints, step.after.endpoints)):
+    for kind, before, after in (
+        ("routes", step.before.routes, step.after.routes),
+        ("endpoints", step.before.endpoints, step.after.endpoints),
+    ):
         for name in before.keys() - after.keys():
             with contextlib.suppress(OSError):
                 os.unlink(step.envoy.file_of(kind, name))
     return wanted
 
 
-def _await(wanted: dict[Envoy, Wanted], refused: Mapping[str, int]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    rounds = 0
-    while wanted := {envoy: missing for envoy, each in wanted.items() if (missing := _missing(envoy, each))}:
-        rounds += 1
-        if rounds % 5 == 0:
-            for envoy in wanted:
-                _check(envoy, refused[envoy.name])
-        if time.monotonic() > deadline:
-            names = ", ".join(envoy.name for envoy in wanted)
-            raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
-        time.sleep(0.0005)
-
-
 def _missing(envoy: Envoy, wanted: Wanted) -> Wanted:
     versions = envoy.versions()
-    return {test: version for test, version in wanted.items() if not any(test(name) and have == version for name, have in versions.items())}
+    return {
+        test: version
+        for test, version in wanted.items()
+        if not any(test(name) and have == version for name, have in versions.items())
+    }
 
 
 def _check(envoy: Envoy, refused: int) -> None:
     if envoy.rejections() > refused:
-        raise MeshError(f"Envoy of {envoy.name} rejects the configuration:\n{envoy.complaints() or '(it does not say why)'}")
+        raise MeshError(
+            f"Envoy of {envoy.name} rejects the configuration:\n{envoy.complaints() or '(it does not say why)'}"
+        )
 
 
 def _settle(envoy: Envoy) -> None:

@@ -25,7 +25,9 @@ def entrance(snapshot: Snapshot, proxy: Proxy, request: Request) -> tuple[Server
         if server.number == port:
             return server, request.authority
     ports = ", ".join(sorted({str(server.number) for server in found}))
-    raise MeshError(f"no server of an applied Gateway listens on port {port}, which {request} asks for; there are servers on {ports}")
+    raise MeshError(
+        f"no server of an applied Gateway listens on port {port}, which {request} asks for; there are servers on {ports}"
+    )
 
 
 def _host(snapshot: Snapshot, server: Server) -> str:

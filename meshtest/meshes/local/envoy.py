@@ -39,16 +39,17 @@ def binary() -> str:
 
 
 class Envoy:
-    """A proxy of the local mesh, configured through watched files in `folder`."""
+    """A proxy of the local mesh, configured through watched files in `folder`, that writes its logs to `logs`."""
 
-    def __init__(self, name: str, site: Site, folder: Path) -> None:
+    def __init__(self, name: str, site: Site, folder: Path, logs: Path) -> None:
         self.name = name
         self.site = site
         self.folder = folder
+        self.log = Path(f"{logs}.log")
+        self.access_log = Path(f"{logs}.access.log")
         self.process: subprocess.Popen[bytes] | None = None
         self._admin: socket.socket | None = None
         self._read = 0  # of the log, by `complaints`
-        self.acknowledged: dict[str, str] = {}  # the version last written, by the file's name
         folder.mkdir()
 
     def file_of(self, kind: str, name: str) -> str:
@@ -58,19 +59,27 @@ class Envoy:
     def write(self, path: str, version: str, resources: list[Json]) -> None:
         """Put resources into a watched file at once: written beside, renamed into place."""
         beside = f"{path}.new"
+        text = json.dumps({"version_info": version, "resources": resources}, separators=(",", ":"))
         with open(beside, "w") as file:
-            json.dump({"version_info": version, "resources": resources}, file, separators=(",", ":"))
+            file.write(text)
         os.rename(beside, path)
 
     def start(self, executable: str, group: int) -> None:
         """Start the process in a process group; `wait_ready` waits for it."""
         (self.folder / "bootstrap.json").write_text(json.dumps(bootstrap(self.site, str(self.folder))))
-        arguments = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "--reject-unknown-dynamic-fields"]
+        arguments = [
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "--log-level",
+            "warning",
+            "--reject-unknown-dynamic-fields",
+        ]
         # What is deprecated is istiod's choice, and said again at each change.
         arguments += ["--component-log-level", "misc:error,main:error"]
         # Connections that are open across a change of listeners are closed at once, so that no sample sees the old ones.
         arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "100"]
-        with open(self.folder / "log", "wb") as log, open(self.folder / "access.log", "wb") as access:
+        with open(self.log, "wb") as log, open(self.access_log, "wb") as access:
             self.process = subprocess.Popen(
                 [executable, "-c", str(self.folder / "bootstrap.json"), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -82,7 +91,7 @@ class Envoy:
     def wait_ready(self, deadline: float) -> None:
         """Wait until the readiness listener answers 200; MeshError with Envoy's own words if it does not."""
         while not self.ready():
-            self._alive()
+            self.check()
             if time.monotonic() > deadline:
                 raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
             time.sleep(0.005)
@@ -96,17 +105,18 @@ class Envoy:
         except OSError:
             return False
 
-    def _alive(self) -> None:
+    def check(self) -> None:
+        """MeshError with the end of its log if the process has ended."""
         if self.process is not None and (status := self.process.poll()) is not None:
             raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}")
 
     def _tail(self) -> str:
-        lines = (self.folder / "log").read_text(errors="replace").splitlines()
+        lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-15:]) or "  (empty)"
 
     def complaints(self) -> str:
         """What Envoy wrote to its log since the last time."""
-        with open(self.folder / "log", errors="replace") as log:
+        with open(self.log, errors="replace") as log:
             log.seek(self._read)
             text = log.read()
             self._read = log.tell()
@@ -125,7 +135,7 @@ class Envoy:
             except OSError as error:
                 self._hang_up()
                 if attempt == 2:
-                    self._alive()
+                    self.check()
                     raise MeshError(f"the admin socket of {self.name}'s Envoy does not answer: {error}") from error
         raise AssertionError
 

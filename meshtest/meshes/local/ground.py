@@ -43,7 +43,10 @@ def _watched(grounds: Grounds, kind: str, name: str) -> Json:
 def _cluster(cluster: Json, grounds: Grounds) -> Json:
     name = cluster["name"]
     if cluster["type"] == "EDS":
-        return {**cluster, "eds_cluster_config": {"service_name": name, "eds_config": _watched(grounds, "endpoints", name)}}
+        return {
+            **cluster,
+            "eds_cluster_config": {"service_name": name, "eds_config": _watched(grounds, "endpoints", name)},
+        }
     if cluster["type"] != "ORIGINAL_DST":
         return cluster
     if name == PASSTHROUGH:
@@ -60,7 +63,11 @@ def _cluster(cluster: Json, grounds: Grounds) -> Json:
 def _static(cluster: Json, address: Address) -> Json:
     kept = _without(cluster, "lb_policy", "cleanup_interval", "upstream_bind_config")
     endpoint = {"endpoint": {"address": _socket(address)}}
-    return {**kept, "type": "STATIC", "load_assignment": {"cluster_name": cluster["name"], "endpoints": [{"lb_endpoints": [endpoint]}]}}
+    return {
+        **kept,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": cluster["name"], "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
 
 
 def _without(value: Mapping[str, Any], *keys: str) -> Json:
@@ -77,7 +84,10 @@ def _endpoints(assignment: Json, grounds: Grounds) -> Json:
         address = _socket(grounds.sites.endpoint(given["address"], given["port_value"]))
         return {**member, "endpoint": {**member["endpoint"], "address": address}}
 
-    groups = [{**group, "lb_endpoints": [moved(each) for each in group["lb_endpoints"]]} for group in assignment.get("endpoints", [])]
+    groups = [
+        {**group, "lb_endpoints": [moved(each) for each in group["lb_endpoints"]]}
+        for group in assignment.get("endpoints", [])
+    ]
     return {**assignment, "endpoints": groups}
 
 
@@ -88,7 +98,9 @@ def _listeners(listener: Json, grounds: Grounds) -> list[tuple[str, Json]]:
     chains = [_chain(chain, grounds) for chain in listener.get("filter_chains", []) if not _of_port(chain, 15001)]
     moved: Json = {**kept, "address": _socket(grounds.site.listener(listener["name"])), "filter_chains": chains}
     if "default_filter_chain" in listener:
-        moved["default_filter_chain"] = _chain(_without(listener["default_filter_chain"], "filter_chain_match"), grounds)
+        moved["default_filter_chain"] = _chain(
+            _without(listener["default_filter_chain"], "filter_chain_match"), grounds
+        )
     return [(listener["name"], moved)]
 
 
@@ -112,7 +124,9 @@ def _filter(given: Json, grounds: Grounds) -> Json:
 def _inbound(listener: Json, grounds: Grounds) -> list[tuple[str, Json]]:
     """One listener for each port of the workload: without interception there is no port to tell the filter chains apart."""
     chains = [chain for chain in listener["filter_chains"] if "transport_socket" not in chain]
-    ports = sorted({port for chain in chains if (port := chain["filter_chain_match"].get("destination_port")) not in (None, 15006)})
+    ports = sorted(
+        {port for chain in chains if (port := chain["filter_chain_match"].get("destination_port")) not in (None, 15006)}
+    )
     out = []
     for port in ports:
         name = f"virtualInbound_{port}"
@@ -132,4 +146,6 @@ def _enabled(listener_filter: Json, port: int) -> bool:
         return False
     disabled = listener_filter.get("filter_disabled", {})
     rules = disabled.get("or_match", {}).get("rules", [disabled] if disabled else [])
-    return not any(rule["destination_port_range"]["start"] <= port < rule["destination_port_range"]["end"] for rule in rules)
+    return not any(
+        rule["destination_port_range"]["start"] <= port < rule["destination_port_range"]["end"] for rule in rules
+    )

@@ -1,7 +1,8 @@
-"""Ends the processes of a mesh and removes its folder, however the process that started them ends.
+"""Ends the processes of a mesh and removes its folders, however the process that started them ends.
 
-Run as a script by `start`: `guardian.py FOLDER`. It prints the number of a process group, in which the mesh's processes are started, and
-waits for the end of its standard input. That comes when the mesh is closed or when its process dies, even by SIGKILL.
+Run as a script by `Guardian`: `guardian.py FOLDER...`. It prints the number of a process group, in which the mesh's
+processes are started, and waits for the end of its standard input. That comes when the mesh is closed or when its
+process dies, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ PATIENCE = 10.0  # seconds; killed processes are gone in milliseconds
 class Guardian:
     """The mesh's hold on its guardian; `group` is the process group to start processes in."""
 
-    def __init__(self, folder: str, keep_open: tuple[int, ...] = ()) -> None:
-        self._folder = folder
+    def __init__(self, folders: tuple[os.PathLike[str], ...], keep_open: tuple[int, ...] = ()) -> None:
+        self._folders = [os.fspath(folder) for folder in folders]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, folder],
+            [sys.executable, "-I", "-S", __file__, *self._folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             process_group=0,  # a Ctrl-C in the terminal is not for it
@@ -33,7 +34,7 @@ class Guardian:
         self.group = int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End the processes and remove the folder; returns when it is done. The processes' parent must reap them meanwhile."""
+        """End the processes and have the folders removed; `wait` waits for that. The processes' parent must reap them in between."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(OSError):
@@ -42,16 +43,16 @@ class Guardian:
         self._process.stdout.close()
 
     def wait(self) -> None:
-        """Wait for the folder to be gone."""
+        """Wait for the folders to be gone."""
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._folders)
 
 
-def main(folder: str) -> None:
+def main(folders: list[str]) -> None:
     """The guardian's own life."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -72,7 +73,12 @@ def main(folder: str) -> None:
         os.killpg(anchor, signal.SIGKILL)
     os.waitpid(anchor, 0)
     _wait_for_end(anchor)
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folders)
+
+
+def _remove(folders: list[str]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for_end(group: int) -> None:
@@ -86,4 +92,4 @@ def _wait_for_end(group: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

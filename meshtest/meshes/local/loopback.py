@@ -49,7 +49,9 @@ class Loopback:
         try:
             _bound("127.0.0.1", 0)
         except OSError as error:
-            raise MeshError(f"no loopback: binding to 127.0.0.1 failed ({error.strerror}); is the interface lo up? (ip link set lo up)") from None
+            raise MeshError(
+                f"no loopback: binding to 127.0.0.1 failed ({error.strerror}); is the interface lo up? (ip link set lo up)"
+            ) from None
         if sys.platform != "linux":
             while True:
                 yield "127.0.0.1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from meshtest.errors import MeshError
 from meshtest.meshes.local import change
+from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.ground import Grounds, ground
 from meshtest.meshes.local.guardian import Guardian
@@ -28,6 +30,7 @@ from meshtest.translate.snapshot import Proxy, Snapshot
 Keyed = Mapping[tuple[str, str, str, str], Resource]
 
 _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
+_ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
 class LocalMesh:
@@ -39,7 +42,8 @@ class LocalMesh:
         self.topology = topology
         self._executable = binary()
         self._loopback = Loopback()
-        self._folder = Path(tempfile.mkdtemp(prefix="meshtest-", dir=_short_folder()))
+        self._folder = Path(tempfile.mkdtemp(prefix="meshtest-", dir=_quick_folder()))
+        self._logs = Path(tempfile.mkdtemp(prefix="meshtest-logs-"))
         self._guardian: Guardian | None = None
         self._workloads: Workloads | None = None
         self._envoys: dict[str, Envoy] = {}
@@ -47,7 +51,9 @@ class LocalMesh:
         self._sent: dict[str, ProxyConfig] = {}
         self._snapshot = Snapshot(topology, ())
         try:
-            self._guardian = Guardian(str(self._folder), tuple(claim.fileno() for claim in self._loopback.claims))
+            self._guardian = Guardian(
+                (self._folder, self._logs), tuple(claim.fileno() for claim in self._loopback.claims)
+            )
             self._sites = self._place()
             self._start()
         except BaseException:
@@ -65,11 +71,18 @@ class LocalMesh:
     def _start(self) -> None:
         assert self._guardian is not None
         group = self._guardian.group
-        self._workloads = Workloads(plan(self.topology, self._sites), self._folder / "workloads.log", group)
+        self._workloads = Workloads(plan(self.topology, self._sites), self._logs / "workloads.log", group)
         for number, site in enumerate(self._sites.by_address.values()):
-            envoy = Envoy(f"{site.instance.name}.{site.instance.namespace}", site, self._folder / f"p{number}")
+            envoy = Envoy(
+                f"{site.instance.name}.{site.instance.namespace}",
+                site,
+                self._folder / f"p{number}",
+                self._logs / f"p{number}",
+            )
             self._envoys[site.instance.address] = envoy
-            self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(self._snapshot, envoy)
+            self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(
+                self._snapshot, envoy
+            )
             change.write_initial(envoy, self._sent[site.instance.address])
             envoy.start(self._executable, group)
         self._workloads.wait_ready()
@@ -83,8 +96,7 @@ class LocalMesh:
 
     def put(self, resources: Keyed) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
-        assert self._workloads is not None
-        self._workloads.check()
+        self.check()
         snapshot = Snapshot(self.topology, tuple(resources.values()))
         new = {address: self._translated(snapshot, envoy) for address, envoy in self._envoys.items()}
         changed = [address for address in new if new[address][1] != self._sent[address]]
@@ -105,6 +117,13 @@ class LocalMesh:
                 change.write_initial(step.envoy, step.before)
                 step.envoy.complaints()
 
+    def check(self) -> None:
+        """MeshError if a proxy or the workloads have ended."""
+        assert self._workloads is not None
+        self._workloads.check()
+        for envoy in self._envoys.values():
+            envoy.check()
+
     def workloads(self) -> list[str]:
         """The names of all workloads."""
         return list(self.topology.names)
@@ -123,7 +142,9 @@ class LocalMesh:
 
         envoy = self._of(workload)
         if request.authority is None:
-            raise ValueError(f"a request from {workload} needs an absolute URL, such as http://reviews:9080{request.path}")
+            raise ValueError(
+                f"a request from {workload} needs an absolute URL, such as http://reviews:9080{request.path}"
+            )
         config = self._configs[envoy.site.instance.address]
         name = listener_for(self.topology, envoy.site.instance, config, request.authority)
         return Target(envoy.site.listener(name), request.authority, envoy.site.address)
@@ -133,8 +154,12 @@ class LocalMesh:
         envoy = self._gateway() if workload is None else self._of(workload)
         target = self.enter(request) if workload is None else self.leave(workload, request)
         config = self._sent[envoy.site.instance.address]
-        origin = decide(config, target.address, target.host, request)
-        return Rule(origin["resource"], origin["rule"], origin["where"]) if origin else None
+        found = decide(config, target.address, target.host, request)
+        return (
+            Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
+            if found
+            else None
+        )
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""
@@ -159,13 +184,17 @@ class LocalMesh:
             from meshtest.resources.schema import nearest
 
             known = ", ".join(self.topology.names)
-            raise ValueError(f"there is no workload {workload!r}{nearest(workload, self.topology.names)}; there are {known}")
+            raise ValueError(
+                f"there is no workload {workload!r}{nearest(workload, self.topology.names)}; there are {known}"
+            )
         return self._envoys[instances[0].address]
 
     def close(self) -> None:
         """End all processes and remove all files; harmless when repeated."""
         if self._guardian is None:
-            os.rmdir(self._folder) if self._folder.exists() else None
+            for folder in (self._folder, self._logs):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rmdir(folder)
             self._loopback.close()
             return
         guardian, self._guardian = self._guardian, None
@@ -178,7 +207,15 @@ class LocalMesh:
         self._loopback.close()
 
 
-def _short_folder() -> str | None:
-    """A folder for sockets: the usual one for temporary files, unless its name is too long for a socket's path."""
+def _quick_folder() -> str | None:
+    """A folder for watched files and sockets: in memory where there is one, because replacing a file on disk takes a millisecond.
+
+    Else the usual one for temporary files, unless its name is too long for a socket's path.
+    """
+    memory = "/dev/shm"
+    with contextlib.suppress(OSError):
+        free = os.statvfs(memory)
+        if os.access(memory, os.W_OK | os.X_OK) and free.f_bavail * free.f_frsize > _ENOUGH:
+            return memory
     usual = tempfile.gettempdir()
     return usual if len(usual) + len("/meshtest-12345678/p1234/admin") < _SOCKET_PATH else "/tmp"

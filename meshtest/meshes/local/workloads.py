@@ -32,7 +32,10 @@ class Workloads:
     def __init__(self, plan: Json, log: Path, group: int) -> None:
         self._log = log
         package_root = str(Path(__file__).parents[3])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "meshtest.bookinfo"],
@@ -86,7 +89,9 @@ class Workloads:
         return dict(json.loads(line))
 
     def _tail(self) -> str:
-        return "\n".join(f"  {line}" for line in self._log.read_text(errors="replace").splitlines()[-15:]) or "  (empty)"
+        return (
+            "\n".join(f"  {line}" for line in self._log.read_text(errors="replace").splitlines()[-15:]) or "  (empty)"
+        )
 
 
 def plan(topology: Topology, sites: Sites) -> Json:
@@ -128,7 +133,9 @@ def upstreams(topology: Topology, site: Site) -> dict[str, Address]:
     out: dict[str, Address] = {}
     for service in topology.services:
         short = f"{service.name}.{service.namespace}"
-        names = [short, f"{short}.svc", f"{short}.{DOMAIN}"] + ([service.name] if service.namespace == site.instance.namespace else [])
+        names = [short, f"{short}.svc", f"{short}.{DOMAIN}"] + (
+            [service.name] if service.namespace == site.instance.namespace else []
+        )
         for port in service.ports:
             listener = f"0.0.0.0_{port.number}" if port.speaks_http else f"{service.address}_{port.number}"
             out |= {f"{name}:{port.number}": site.listener(listener) for name in names}

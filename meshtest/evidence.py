@@ -1,0 +1,156 @@
+"""What was found, as plain data for reports and as text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from meshtest.judge.expectation import Expectation
+from meshtest.judge.verdict import Judgement, Verdict
+from meshtest.meshes.protocol import Rule
+from meshtest.traffic.request import Request
+from meshtest.traffic.sample import Sample
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One expectation's outcome: plain data only, so that it survives pytest-xdist and goes into every report."""
+
+    verdict: str
+    source: str
+    request: str
+    expectation: str
+    configured: str
+    observed: str
+    requests: int
+    error_rates: str
+    seconds: float
+    reason: str
+    rule: str
+    statuses: Mapping[str, int]
+    transport_errors: Mapping[str, int]
+    control: str
+    evidence: Mapping[str, Any] = field(repr=False)
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    def properties(self) -> dict[str, str]:
+        """The figures that a person looks for, each a text, as JUnit's properties want them."""
+        names = (
+            "verdict",
+            "expectation",
+            "configured",
+            "observed",
+            "error_rates",
+            "request",
+            "source",
+            "rule",
+            "reason",
+            "control",
+        )
+        return {name: str(getattr(self, name)) for name in names} | {
+            "requests": str(self.requests),
+            "seconds": f"{self.seconds:.3f}",
+        }
+
+    def message(self) -> str:
+        """The failure as a person reads it."""
+        lines = [f"{self.verdict}: {self.request} through {self.source} must be {self.expectation}", ""]
+        lines += [f"  {line}" for line in _table(self.evidence.get("arms", []))]
+        lines += ["", f"  why:      {self.reason}"]
+        lines += [
+            f"  requests: {self.requests} until the verdict, in {self.seconds:.2f} s; HTTP statuses {_counted(self.statuses)}"
+        ]
+        lines += [
+            f"  errors:   a right mesh is called wrong, and one wrong by the margin right, with probabilities {self.error_rates}"
+        ]
+        lines += [f"  rule:     {self.rule}"]
+        lines += [f"  look at:  {hint}" for hint in self._hints()]
+        return "\n".join(lines)
+
+    def _hints(self) -> list[str]:
+        strange = {status: count for status, count in self.statuses.items() if not status.startswith("2")}
+        hints = [_HINTS[status] for status in strange if status in _HINTS]
+        if self.verdict == Verdict.UNDECIDED:
+            hints.append("max_requests and the margin: the forecast says what fits")
+        elif not hints:
+            hints.append(
+                "the weights of that rule, the labels of the subsets it names, and whether another rule comes before it"
+            )
+        return hints
+
+
+_HINTS = {
+    "404": "404: no route matches; compare the rule's hosts and paths, and the Gateway's hosts, with the request",
+    "503": "503: no cluster or no healthy endpoint; compare the subset's labels with the pods', and the outlier detection",
+    "504": "504: a timeout of the rule passed before the workload answered",
+    "500": "500: the workload, or an injected fault, answered so",
+    "403": "403: an authorization policy denies it",
+}
+
+
+def finding(
+    source: str,
+    request: Request,
+    expectation: Expectation,
+    judgement: Judgement,
+    rule: Rule | None,
+    sample: Sample,
+    seconds: float,
+    control: str = "",
+) -> Finding:
+    """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was."""
+    evidence = dict(judgement.evidence)
+    return Finding(
+        verdict=str(judgement.verdict),
+        source=source,
+        request=str(request),
+        expectation=str(expectation),
+        configured=expectation.configured,
+        observed=_observed(evidence),
+        requests=judgement.requests,
+        error_rates=expectation.error_rates,
+        seconds=seconds,
+        reason=judgement.reason,
+        rule=str(rule) if rule else "no VirtualService decides this request",
+        statuses={str(status): count for status, count in sorted(sample.statuses().items())},
+        transport_errors=dict(sample.errors),
+        control=control,
+        evidence=evidence,
+    )
+
+
+def _observed(evidence: Mapping[str, Any]) -> str:
+    return ", ".join(f"{arm['arm'] or 'no version'} {100 * arm['observed']:.1f} %" for arm in evidence.get("arms", []))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key}: {count}" for key, count in counts.items()) or "none"
+
+
+def _table(arms: list[Mapping[str, Any]]) -> list[str]:
+    rows = [("version", "configured", "observed", "off by", "answers", "99 % interval")]
+    for arm in arms:
+        low, high = arm["interval"]
+        rows.append(
+            (
+                str(arm["arm"] or "(none)"),
+                f"{100 * arm['configured']:.4g} %",
+                f"{100 * arm['observed']:.1f} %",
+                f"{arm['deviation']:+.1f} points",
+                str(arm["count"]),
+                f"{100 * low:.1f} to {100 * high:.1f} %",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    return [
+        "  ".join(
+            cell.rjust(width) if n else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

@@ -1,0 +1,158 @@
+"""The fixtures `mesh` and `ingress`, and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from meshtest.evidence import Finding
+    from meshtest.meshes.protocol import Mesh as Backend
+    from meshtest.meshes.protocol import Rule
+    from meshtest.resources.resource import Resource
+    from meshtest.source import Source
+
+
+class Mesh:
+    """The mesh as a test sees it: what the test applies is taken back after it."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        beside: Path,
+        title: str,
+        connections: int,
+        record: Callable[[Finding], None],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._backend = backend
+        self._beside = beside
+        self._title = title
+        self._connections = connections
+        self.record = record
+        self.progress = progress
+        self._applied: dict[tuple[str, str, str, str], Resource] = {}
+
+    @property
+    def kind(self) -> str:
+        """`local` or `kubernetes`."""
+        return self._backend.kind
+
+    def apply(
+        self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str = "default"
+    ) -> None:
+        """Put resources in force, each a path beside the test, YAML text (of several lines), or objects; returns when every proxy has them.
+
+        An object that was applied before is replaced. Resources without a namespace go to `namespace`. Raises ResourceError for what is
+        not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed.
+        """
+        __tracebackhide__ = True
+        from meshtest.resources.manifest import check, is_istio
+        from meshtest.resources.problem import Problem, WrongResources
+
+        found = [resource for each in what for resource in self._read(each, namespace)]
+        strangers = [each for each in found if not is_istio(each)]
+        if strangers:
+            remedy = "is no routing resource: workloads are given with --mesh-workloads, or the marker mesh_workloads"
+            raise WrongResources([Problem(each, (), remedy) for each in strangers])
+        wanted = {**self._applied, **{resource.key: resource for resource in check(found)}}
+        self._backend.put(wanted)
+        self._applied = wanted
+
+    def _read(self, what: Any, namespace: str) -> list[Resource]:
+        from meshtest.resources.manifest import read_files, read_objects, read_text
+
+        if isinstance(what, Mapping):
+            return read_objects([what], namespace)
+        if isinstance(what, str) and "\n" in what:
+            return read_text(what, f"{self._title} (YAML in the test)", namespace)
+        if isinstance(what, str | Path):
+            return read_files([_shortest(self._beside / what)], namespace)
+        return read_objects(what, namespace)
+
+    def restore(self) -> None:
+        """Take back all that was applied."""
+        if self._applied:
+            self._applied = {}
+            self._backend.put({})
+
+    @property
+    def ingress(self) -> Source:
+        """Where traffic enters: the outside of the ingress gateway."""
+        return self._source(None)
+
+    def workload(self, name: str) -> Source:
+        """A workload such as `productpage-v1`, as a source of mesh and egress traffic; ValueError if there is none of that name."""
+        known = self._backend.workloads()
+        if name not in known:
+            from meshtest.resources.schema import nearest
+
+            raise ValueError(f"there is no workload {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+        return self._source(name)
+
+    def _source(self, workload: str | None) -> Source:
+        from meshtest.source import Source
+
+        return Source(self._backend, workload, self._connections, self)
+
+    @contextmanager
+    def reweighted(self, rule: Rule, weights: Mapping[str, int]) -> Iterator[None]:
+        """A while in which the rule sends to these subsets (of its first destination's host) in these proportions."""
+        key = next(key for key, resource in self._applied.items() if str(resource) == rule.resource)
+        self._backend.put({**self._applied, key: _reweighted(self._applied[key], rule.number, weights)})
+        try:
+            yield
+        finally:
+            self._backend.put(self._applied)
+
+
+def _reweighted(resource: Resource, number: int, weights: Mapping[str, int]) -> Resource:
+    from dataclasses import replace
+
+    rules = list(resource.spec["http"])
+    known = {each["destination"].get("subset"): each for each in rules[number]["route"]}
+    first = rules[number]["route"][0]
+    route = []
+    for subset, weight in weights.items():
+        like = known.get(subset) or {**first, "destination": {**first["destination"], "subset": subset}}
+        route.append({**like, "weight": weight})
+    rules[number] = {**rules[number], "route": route}
+    return replace(resource, body={**resource.body, "spec": {**resource.spec, "http": rules}})
+
+
+def _shortest(path: Path) -> Path:
+    """The path as a person would write it from here."""
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+@pytest.fixture
+def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
+    """A service mesh to apply Istio resources to; what a test applies is taken back after it."""
+    from meshtest.session import session_of
+
+    session = session_of(request.config)
+    own = Mesh(
+        session.backend(request.node),
+        request.path.parent,
+        request.node.nodeid,
+        session.connections,
+        lambda found: session.record(request.node, found),
+        lambda text: session.progress(request.node, text),
+    )
+    try:
+        yield own
+    finally:
+        own.restore()
+
+
+@pytest.fixture
+def ingress(mesh: Mesh) -> Source:
+    """Where traffic enters: the outside of the mesh's ingress gateway."""
+    return mesh.ingress

@@ -1,0 +1,98 @@
+"""The pytest plugin's entry point: options, markers, fixtures, and what pytest reports. Imports nothing heavy: each run loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from meshtest.fixtures import ingress, mesh
+
+__all__ = ["ingress", "mesh"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and ini values; the command line beats the ini file, a marker beats both."""
+    group = parser.getgroup("meshtest", "service mesh tests")
+    group.addoption("--mesh", choices=["local"], default=None, help="where resources take effect (default: local)")
+    group.addoption(
+        "--mesh-workloads",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Kubernetes manifests of what runs in the local mesh: a file or folder, may be given several times (default: Bookinfo)",
+    )
+    group.addoption(
+        "--mesh-connections",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="connections that a measurement keeps open (default: 16)",
+    )
+    parser.addini("mesh", "where resources take effect: local", default="local")
+    parser.addini(
+        "mesh_workloads", "manifests of what runs in the local mesh, relative to the ini file", type="args", default=[]
+    )
+    parser.addini("mesh_connections", "connections that a measurement keeps open", default="16")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise ValueError(f"{text!r} is no number from 1 to 1000")
+    return int(text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and options that make no sense."""
+    config.addinivalue_line(
+        "markers", "mesh_workloads(*paths): Kubernetes manifests beside the test, of what runs in its mesh"
+    )
+    kind = config.getoption("mesh") or config.getini("mesh")
+    if kind != "local":
+        raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local")
+    if not str(config.getini("mesh_connections")).isdigit():
+        raise pytest.UsageError(
+            f"mesh_connections = {config.getini('mesh_connections')}: must be a number from 1 to 1000"
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Says of broken surroundings that they are, so that an exit status can tell them from a policy that does not hold."""
+    if call.excinfo is not None and "meshtest.outcome" not in dict(item.user_properties):
+        from meshtest.report.outcome import outcome
+
+        if found := outcome(call.excinfo.value):
+            item.user_properties.append(("meshtest.outcome", found))
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(call: pytest.CallInfo[Any], report: pytest.CollectReport | pytest.TestReport) -> None:
+    """A failure of the mesh or a resource is its message and the test's line, without frames of meshtest."""
+    if call.excinfo is not None:
+        from meshtest.errors import MeshtestError, PolicyViolation
+
+        if isinstance(call.excinfo.value, MeshtestError | PolicyViolation):
+            from meshtest.report.terminal import shorten
+
+            shorten(report, call.excinfo)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of all verdicts."""
+    from meshtest.report.terminal import summarize
+
+    summarize(terminalreporter, config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Exit status 10 when all that is red is UNDECIDED, 11 when all of it is broken surroundings."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and not hasattr(session.config, "workerinput"):
+        from meshtest.report.outcome import exit_status
+
+        session.exitstatus = exit_status(session.config)

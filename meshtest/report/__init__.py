@@ -1,0 +1,1 @@
+"""Evidence to what people and programs read."""

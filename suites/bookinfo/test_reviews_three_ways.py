@@ -1,0 +1,18 @@
+"""50/30/20 between the three versions, within 5 points."""
+
+from meshtest import GET, split
+
+REVIEWS = GET("/reviews/0")
+SPLIT = split(v1=50, v2=30, v3=20, within=5)
+
+
+def test_split(mesh, ingress):
+    """The configured shares reach the versions."""
+    mesh.apply("test_reviews_three_ways.yaml")
+    ingress.expect(REVIEWS, SPLIT)
+
+
+def test_wrong_split_is_noticed(mesh, ingress):
+    """A mesh that is off by the margin is called VIOLATED."""
+    mesh.apply("test_reviews_three_ways.yaml")
+    ingress.control(REVIEWS, SPLIT)

@@ -1,0 +1,18 @@
+"""All to v3: no more than 1 of 100 requests may go astray."""
+
+from meshtest import GET, split
+
+REVIEWS = GET("/reviews/0")
+SPLIT = split(v1=0, v2=0, v3=100, within=1)
+
+
+def test_split(mesh, ingress):
+    """The configured shares reach the versions."""
+    mesh.apply("test_reviews_v3.yaml")
+    ingress.expect(REVIEWS, SPLIT)
+
+
+def test_wrong_split_is_noticed(mesh, ingress):
+    """A mesh that is off by the margin is called VIOLATED."""
+    mesh.apply("test_reviews_v3.yaml")
+    ingress.control(REVIEWS, SPLIT)
