@@ -11,6 +11,7 @@ from pathlib import Path
 
 from meshtest.errors import MeshError
 from meshtest.meshes.local import change
+from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.ground import Grounds, ground
@@ -24,7 +25,6 @@ from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.translate import sidecar_inbound
 from meshtest.translate.proxy_config import ProxyConfig, translate
-from meshtest.translate.simulation import decide
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Keyed = Mapping[tuple[str, str, str, str], Resource]
