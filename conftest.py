@@ -1,1 +1,3 @@
-"""For pytest runs in this repository: the plugin itself comes through its entry point."""
+"""For pytest runs in this repository; meshtest's plugin itself comes through its entry point."""
+
+pytest_plugins = ["pytester"]

@@ -111,6 +111,7 @@ def _up(options: argparse.Namespace) -> int:
     topology, resources = _read(options.files, options.topology, gateways=True)
     mesh = LocalMesh(topology)
     try:
+        mesh.wait_ready()
         mesh.put({resource.key: resource for resource in resources})
         target = mesh.enter(GET("/")) if any(resource.kind == "Gateway" for resource in resources) else None
         for line in _welcome(mesh, target):

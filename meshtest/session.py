@@ -52,7 +52,11 @@ class Session:
 
         topology = default_topology(paths)
         try:
-            return LocalMesh(topology)
+            mesh = LocalMesh(topology)
+            import meshtest.source  # loads what judges, scipy among it, while the processes start
+
+            mesh.wait_ready()
+            return mesh
         except MeshError as error:
             return error
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from meshtest.judge.control import Control, controls
-from meshtest.judge.split_test import SplitTest
+from meshtest.judge.arms import SplitParameters
 from meshtest.judge.verdict import Forecast, Judgement, Verdict
+
+if TYPE_CHECKING:  # scipy is loaded when a trial begins, not when an expectation is written down
+    from meshtest.judge.control import Control
+    from meshtest.judge.split_test import SplitTest
 
 
 class Answers(Protocol):
@@ -130,8 +133,18 @@ class Split:
 
     def begin(self) -> SplitTrial:
         """A new trial; ValueError for senseless figures."""
-        fields = (self.within, self.alpha, self.beta, self.max_requests, self.zero_within, self.slack)
-        return SplitTrial(SplitTest(self.weights, *fields))
+        from meshtest.judge.split_test import SplitTest
+
+        return SplitTrial(SplitTest(self.weights, *self._figures))
+
+    @property
+    def parameters(self) -> SplitParameters:
+        """The figures, checked; ValueError for senseless ones."""
+        return SplitParameters(dict(self.weights), *self._figures)
+
+    @property
+    def _figures(self) -> tuple[float, float, float, int | None, float, float]:
+        return (self.within, self.alpha, self.beta, self.max_requests, self.zero_within, self.slack)
 
     def strict(self) -> Split:
         """The same with a miss rate of 1e-6, for its controls: they must not flake either."""
@@ -139,7 +152,9 @@ class Split:
 
     def controls(self) -> tuple[Control, ...]:
         """Meshes that are wrong by exactly the margin, which must come out VIOLATED."""
-        return controls(SplitTest(self.weights, self.within, zero_within=self.zero_within).parameters)
+        from meshtest.judge.control import controls
+
+        return controls(self.parameters)
 
     @property
     def configured(self) -> str:
@@ -174,7 +189,7 @@ def split(
     the probability of VIOLATED for a right mesh, `beta` that of HOLDS for one in which a share is off by the margin or more.
     """
     made = Split({**(weights or {}), **arms}, within, alpha, beta, max_requests, zero_within, slack)
-    made.begin()  # senseless figures are said where they are written
+    _ = made.parameters  # senseless figures are said where they are written
     return made
 
 

@@ -32,7 +32,7 @@ class Step:
 def take(steps: list[Step]) -> None:
     """Bring all proxies to their new configurations; MeshError with Envoy's own words if one refuses.
 
-    Each proxy goes its own way: new clusters and their endpoints come first, then routes, then listeners, and what is no longer used goes
+    Each proxy goes its own way: new clusters come first, then routes, then listeners, and what is no longer used goes
     last; each is acknowledged before the next is written.
     """
     deadline = time.monotonic() + DEADLINE
@@ -43,7 +43,7 @@ def take(steps: list[Step]) -> None:
         rounds += 1
         if rounds % 10 == 0:
             for course in under_way:
-                _check(course.envoy, refused[course.envoy.name])
+                check_accepted(course.envoy, refused[course.envoy.name])
         if time.monotonic() > deadline:
             names = ", ".join(course.envoy.name for course in under_way)
             raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
@@ -72,9 +72,8 @@ class _Course:
 def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
     """Put a whole configuration there, before Envoy starts."""
     version = str(next(_versions))
-    for kind, resources in (("endpoints", config.endpoints), ("routes", config.routes)):
-        for name, resource in resources.items():
-            envoy.write(envoy.file_of(kind, name), version, [resource])
+    for name, routes in config.routes.items():
+        envoy.write(envoy.routes_file(name), version, [routes])
     _write_all(envoy, "clusters", version, config.clusters)
     _write_all(envoy, "listeners", version, config.listeners)
 
@@ -96,17 +95,12 @@ def _ends(name: str) -> Callable[[str], bool]:
 
 
 def _add_clusters(step: Step) -> Wanted:
-    before, after = step.before, step.after
+    before, after = step.before.clusters, step.after.clusters
+    if all(before.get(name) == cluster for name, cluster in after.items()):
+        return {}
     version = str(next(_versions))
-    wanted: Wanted = {}
-    for name, endpoints in after.endpoints.items():
-        if before.endpoints.get(name) != endpoints:
-            step.envoy.write(step.envoy.file_of("endpoints", name), version, [endpoints])
-            wanted[_is(f"cluster.{after.clusters[name]['alt_stat_name'].replace(':', '_')}.version_text")] = version
-    if any(before.clusters.get(name) != cluster for name, cluster in after.clusters.items()):
-        _write_all(step.envoy, "clusters", version, {**before.clusters, **after.clusters})
-        wanted[_is("cluster_manager.cds.version_text")] = version
-    return wanted
+    _write_all(step.envoy, "clusters", version, {**before, **after})
+    return {_is("cluster_manager.cds.version_text"): version}
 
 
 def _change_routes(step: Step) -> Wanted:
@@ -114,7 +108,7 @@ def _change_routes(step: Step) -> Wanted:
     wanted: Wanted = {}
     for name, routes in step.after.routes.items():
         if step.before.routes.get(name) != routes:
-            step.envoy.write(step.envoy.file_of("routes", name), version, [routes])
+            step.envoy.write(step.envoy.routes_file(name), version, [routes])
             if name in step.before.routes:  # a new one is read when a listener asks for it
                 wanted[_ends(f".rds.{name.replace(':', '_')}.version_text")] = version
     return wanted
@@ -129,19 +123,14 @@ def _change_listeners(step: Step) -> Wanted:
 
 
 def _remove(step: Step) -> Wanted:
-    wanted: Wanted = {}
-    if step.before.clusters.keys() - step.after.clusters.keys():
-        version = str(next(_versions))
-        _write_all(step.envoy, "clusters", version, step.after.clusters)
-        wanted[_is("cluster_manager.cds.version_text")] = version
-    for kind, before, after in (
-        ("routes", step.before.routes, step.after.routes),
-        ("endpoints", step.before.endpoints, step.after.endpoints),
-    ):
-        for name in before.keys() - after.keys():
-            with contextlib.suppress(OSError):
-                os.unlink(step.envoy.file_of(kind, name))
-    return wanted
+    for name in step.before.routes.keys() - step.after.routes.keys():
+        with contextlib.suppress(OSError):
+            os.unlink(step.envoy.routes_file(name))
+    if not step.before.clusters.keys() - step.after.clusters.keys():
+        return {}
+    version = str(next(_versions))
+    _write_all(step.envoy, "clusters", version, step.after.clusters)
+    return {_is("cluster_manager.cds.version_text"): version}
 
 
 def _missing(envoy: Envoy, wanted: Wanted) -> Wanted:
@@ -153,7 +142,8 @@ def _missing(envoy: Envoy, wanted: Wanted) -> Wanted:
     }
 
 
-def _check(envoy: Envoy, refused: int) -> None:
+def check_accepted(envoy: Envoy, refused: int = 0) -> None:
+    """MeshError with Envoy's own words if it has refused more updates than `refused`."""
     if envoy.rejections() > refused:
         raise MeshError(
             f"Envoy of {envoy.name} rejects the configuration:\n{envoy.complaints() or '(it does not say why)'}"

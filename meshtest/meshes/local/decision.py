@@ -25,9 +25,9 @@ class Decision:
     clusters: Mapping[str, int]
 
 
-def decide(config: ProxyConfig, address: tuple[str, int], host: str, request: Request) -> Decision | None:
-    """What decides a request at a listener; None if no VirtualService made the route, or there is none."""
-    name = _route_configuration(config, address)
+def decide(config: ProxyConfig, listener: str, host: str, request: Request) -> Decision | None:
+    """What decides a request at a listener (by name); None if no VirtualService made the route, or there is none."""
+    name = _route_configuration(config, listener)
     if name is None or name not in config.routes:
         return None
     virtual_host = _virtual_host(config.routes[name]["virtual_hosts"], urlsplit(f"//{host}").hostname or "")
@@ -49,14 +49,11 @@ def _origin(route: Json) -> Decision | None:
     return Decision(origin["resource"], int(origin["rule"]), origin["where"], clusters)
 
 
-def _route_configuration(config: ProxyConfig, address: tuple[str, int]) -> str | None:
-    for listener in config.listeners.values():
-        socket = listener["address"]["socket_address"]
-        if (socket["address"], socket["port_value"]) == address:
-            for chain in listener["filter_chains"]:
-                for each in chain["filters"]:
-                    if "rds" in each["typed_config"]:
-                        return str(each["typed_config"]["rds"]["route_config_name"])
+def _route_configuration(config: ProxyConfig, listener: str) -> str | None:
+    for chain in config.listeners.get(listener, {}).get("filter_chains", []):
+        for each in chain["filters"]:
+            if "rds" in each["typed_config"]:
+                return str(each["typed_config"]["rds"]["route_config_name"])
     return None
 
 
@@ -103,7 +100,7 @@ def _header(match: Json, headers: Mapping[str, str]) -> bool:
     value = headers.get(match["name"].lower())
     if value is None and match.get("treat_missing_header_as_empty"):
         value = ""
-    return _text(match, value) != match.get("invert_match", False)
+    return _text(match, value) != bool(match.get("invert_match", False))
 
 
 def _text(match: Json, value: str | None) -> bool:

@@ -52,9 +52,9 @@ class Envoy:
         self._read = 0  # of the log, by `complaints`
         folder.mkdir()
 
-    def file_of(self, kind: str, name: str) -> str:
-        """The watched file that holds a route configuration or the endpoints of a cluster."""
-        return str(self.folder / f"{kind}-{quote(name, safe='|:*,')[:200]}.json")
+    def routes_file(self, name: str) -> str:
+        """The watched file that holds a route configuration."""
+        return str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}.json")
 
     def write(self, path: str, version: str, resources: list[Json]) -> None:
         """Put resources into a watched file at once: written beside, renamed into place."""

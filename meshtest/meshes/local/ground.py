@@ -1,5 +1,8 @@
 """Grounding: what istiod would send becomes what runs on loopback. Pure, given where everything stands.
 
+An Envoy takes an inotify instance for each file that it watches, and Linux allows a user 128 of them. So endpoints stand
+in their clusters, and routes in their listeners where they need not change under open connections.
+
 Addresses of listeners and endpoints, and the original-destination clusters (nothing is intercepted here), are rewritten; filter chains
 that need a certificate are left out, because mutual TLS is not implemented by the local mesh yet. All else stays as it is.
 """
@@ -7,7 +10,7 @@ that need a certificate are left out, because mutual TLS is not implemented by t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from meshtest.meshes.local.site import Address, Site, Sites
@@ -15,38 +18,34 @@ from meshtest.translate.cluster import INBOUND_PASSTHROUGH, PASSTHROUGH
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
-FileOf = Callable[[str, str], str]  # kind ("routes", "endpoints") and name to the watched file that holds the resource
 
 
 @dataclass(frozen=True)
 class Grounds:
-    """The place of one proxy among all of them."""
+    """The place of one proxy among all of them; `watched` gives the file for a route configuration, None to have it inline."""
 
     site: Site
     sites: Sites
-    file_of: FileOf
+    watched: Callable[[str], str | None]
 
 
 def ground(config: ProxyConfig, grounds: Grounds) -> ProxyConfig:
-    """The same configuration, on loopback."""
-    clusters = {name: _cluster(cluster, grounds) for name, cluster in config.clusters.items()}
-    watched = {name for name, cluster in clusters.items() if cluster.get("type") == "EDS"}
-    endpoints = {name: _endpoints(each, grounds) for name, each in config.endpoints.items() if name in watched}
-    listeners = {name: each for listener in config.listeners.values() for name, each in _listeners(listener, grounds)}
-    return replace(config, listeners=listeners, clusters=clusters, endpoints=endpoints)
+    """The same configuration, on loopback: routes that are watched, the others in the listeners, endpoints in the clusters."""
+    inline = {name: routes for name, routes in config.routes.items() if grounds.watched(name) is None}
+    clusters = {name: _cluster(cluster, config, grounds) for name, cluster in config.clusters.items()}
+    listeners = {
+        name: _routed(each, inline, grounds)
+        for listener in config.listeners.values()
+        for name, each in _listeners(listener, grounds)
+    }
+    routes = {name: each for name, each in config.routes.items() if name not in inline}
+    return ProxyConfig(listeners, routes, clusters, {})
 
 
-def _watched(grounds: Grounds, kind: str, name: str) -> Json:
-    return {"path_config_source": {"path": grounds.file_of(kind, name)}, "resource_api_version": "V3"}
-
-
-def _cluster(cluster: Json, grounds: Grounds) -> Json:
+def _cluster(cluster: Json, config: ProxyConfig, grounds: Grounds) -> Json:
     name = cluster["name"]
     if cluster["type"] == "EDS":
-        return {
-            **cluster,
-            "eds_cluster_config": {"service_name": name, "eds_config": _watched(grounds, "endpoints", name)},
-        }
+        return _with_endpoints(cluster, config, grounds)
     if cluster["type"] != "ORIGINAL_DST":
         return cluster
     if name == PASSTHROUGH:
@@ -55,9 +54,13 @@ def _cluster(cluster: Json, grounds: Grounds) -> Json:
         return _static(cluster, grounds.site.nowhere)
     if name.startswith("inbound|"):
         return _static(cluster, grounds.site.workload(int(name.split("|")[1])))
-    # loadBalancer PASSTHROUGH: the call goes to the Service's own address, behind which kube-proxy picks an endpoint at random.
-    eds = {"service_name": name, "eds_config": _watched(grounds, "endpoints", name)}
-    return {**_without(cluster, "lb_policy"), "type": "EDS", "lb_policy": "RANDOM", "eds_cluster_config": eds}
+    # loadBalancer PASSTHROUGH: the call goes to the Service's own address, behind which kube-proxy picks one at random.
+    return _with_endpoints({**cluster, "lb_policy": "RANDOM"}, config, grounds)
+
+
+def _with_endpoints(cluster: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+    assignment = _endpoints(config.endpoints[cluster["name"]], grounds)
+    return {**_without(cluster, "eds_cluster_config"), "type": "STATIC", "load_assignment": assignment}
 
 
 def _static(cluster: Json, address: Address) -> Json:
@@ -88,19 +91,17 @@ def _endpoints(assignment: Json, grounds: Grounds) -> Json:
         {**group, "lb_endpoints": [moved(each) for each in group["lb_endpoints"]]}
         for group in assignment.get("endpoints", [])
     ]
-    return {**assignment, "endpoints": groups}
+    return {**_without(assignment, "@type"), "endpoints": groups}
 
 
 def _listeners(listener: Json, grounds: Grounds) -> list[tuple[str, Json]]:
     if listener["name"] == "virtualInbound":
         return _inbound(listener, grounds)
     kept = _without(listener, "bind_to_port", "use_original_dst")
-    chains = [_chain(chain, grounds) for chain in listener.get("filter_chains", []) if not _of_port(chain, 15001)]
+    chains = [chain for chain in listener.get("filter_chains", []) if not _of_port(chain, 15001)]
     moved: Json = {**kept, "address": _socket(grounds.site.listener(listener["name"])), "filter_chains": chains}
     if "default_filter_chain" in listener:
-        moved["default_filter_chain"] = _chain(
-            _without(listener["default_filter_chain"], "filter_chain_match"), grounds
-        )
+        moved["default_filter_chain"] = _without(listener["default_filter_chain"], "filter_chain_match")
     return [(listener["name"], moved)]
 
 
@@ -108,17 +109,24 @@ def _of_port(chain: Json, port: int) -> bool:
     return bool(chain.get("filter_chain_match", {}).get("destination_port") == port)
 
 
-def _chain(chain: Json, grounds: Grounds) -> Json:
-    return {**chain, "filters": [_filter(each, grounds) for each in chain["filters"]]}
+def _routed(listener: Json, inline: Mapping[str, Json], grounds: Grounds) -> Json:
+    """The listener with its routes: watched, or within."""
 
+    def routed(filter_: Json) -> Json:
+        config = filter_["typed_config"]
+        if "rds" not in config:
+            return filter_
+        name = config["rds"]["route_config_name"]
+        if name in inline:
+            return {
+                **filter_,
+                "typed_config": {**_without(config, "rds"), "route_config": _without(inline[name], "@type")},
+            }
+        source: Json = {"path_config_source": {"path": grounds.watched(name)}, "resource_api_version": "V3"}
+        return {**filter_, "typed_config": {**config, "rds": {"route_config_name": name, "config_source": source}}}
 
-def _filter(given: Json, grounds: Grounds) -> Json:
-    config = given["typed_config"]
-    if "rds" not in config:
-        return given
-    name = config["rds"]["route_config_name"]
-    rds = {"route_config_name": name, "config_source": _watched(grounds, "routes", name)}
-    return {**given, "typed_config": {**config, "rds": rds}}
+    chains = [{**chain, "filters": [routed(each) for each in chain["filters"]]} for chain in listener["filter_chains"]]
+    return {**listener, "filter_chains": chains}
 
 
 def _inbound(listener: Json, grounds: Grounds) -> list[tuple[str, Json]]:

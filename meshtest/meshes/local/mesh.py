@@ -6,14 +6,18 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from meshtest.errors import MeshError
 from meshtest.meshes.local import change
 from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
+from meshtest.meshes.local.entrance import entrance
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
+from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import Grounds, ground
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.loopback import Loopback
@@ -33,8 +37,20 @@ _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
 _ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A listener of a proxy, and the host to ask for there."""
+
+    envoy: Envoy
+    listener: str
+    host: str
+
+
 class LocalMesh:
-    """Real Envoys on loopback: a gateway each, a sidecar each instance, stand-in workloads behind them."""
+    """Real Envoys on loopback: a gateway each, a sidecar each instance, stand-in workloads behind them.
+
+    When it is made its processes have been started; `wait_ready` waits until they all work.
+    """
 
     kind = "local"
 
@@ -85,14 +101,39 @@ class LocalMesh:
             )
             change.write_initial(envoy, self._sent[site.instance.address])
             envoy.start(self._executable, group)
-        self._workloads.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until all workloads listen and all proxies are ready; if one is not, MeshError says why, and all are ended."""
+        assert self._workloads is not None
         deadline = time.monotonic() + DEADLINE
-        for envoy in self._envoys.values():
-            envoy.wait_ready(deadline)
+        try:
+            self._workloads.wait_ready()
+            for envoy in self._envoys.values():
+                envoy.wait_ready(deadline)
+                change.check_accepted(envoy)
+        except BaseException:
+            self.close()
+            raise
 
     def _translated(self, snapshot: Snapshot, envoy: Envoy) -> tuple[ProxyConfig, ProxyConfig]:
         config = translate(snapshot, Proxy(envoy.site.instance))
-        return config, ground(config, Grounds(envoy.site, self._sites, envoy.file_of))
+        return config, ground(config, Grounds(envoy.site, self._sites, self._watched(envoy)))
+
+    def _watched(self, envoy: Envoy) -> Callable[[str], str | None]:
+        """Routes are watched where traffic flows: at gateways, and in sidecars for the ports of workloads."""
+        flowing = self._flowing
+        return lambda name: envoy.routes_file(name) if envoy.site.instance.gateway or name in flowing else None
+
+    @cached_property
+    def _flowing(self) -> frozenset[str]:
+        """The route configurations (`9080`, or `host:port` of a sniffed port) for Services with workloads behind them."""
+        gateways = {each.address for each in self.topology.instances if each.gateway}
+        return frozenset(
+            str(port.number) if port.speaks_http else f"{service.hostname}:{port.number}"
+            for service in self.topology.services
+            for port in service.ports
+            if any(each.address not in gateways for each in self.topology.endpoints(service, port))
+        )
 
     def put(self, resources: Keyed) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
@@ -130,36 +171,37 @@ class LocalMesh:
 
     def enter(self, request: Request) -> Target:
         """At the listener of the Gateway's server for the request's port; without an authority at the first HTTP server."""
-        from meshtest.meshes.local.entrance import entrance
-
-        envoy = self._gateway()
-        server, host = entrance(self._snapshot, Proxy(envoy.site.instance), request)
-        return Target(envoy.site.listener(f"{server.bind or '0.0.0.0'}_{server.target}"), host)
+        way = self._way(None, request)
+        return Target(way.envoy.site.listener(way.listener), way.host)
 
     def leave(self, workload: str, request: Request) -> Target:
         """At the outbound listener of the workload's (first) sidecar that takes the request's host and port."""
-        from meshtest.meshes.local.exit import listener_for
+        way = self._way(workload, request)
+        return Target(way.envoy.site.listener(way.listener), way.host, way.envoy.site.address)
 
+    def rule(self, workload: str | None, request: Request) -> Rule | None:
+        """What the translated routes say of a request."""
+        way = self._way(workload, request)
+        config = self._configs[way.envoy.site.instance.address]
+        found = decide(config, way.listener, way.host, request)
+        if found is None:
+            return None
+        return Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
+
+    def _way(self, workload: str | None, request: Request) -> _Way:
+        """Where a request meets its first proxy."""
+        if workload is None:
+            gateway = self._gateway()
+            server, host = entrance(self._snapshot, Proxy(gateway.site.instance), request)
+            return _Way(gateway, f"{server.bind or '0.0.0.0'}_{server.target}", host)
         envoy = self._of(workload)
         if request.authority is None:
             raise ValueError(
                 f"a request from {workload} needs an absolute URL, such as http://reviews:9080{request.path}"
             )
-        config = self._configs[envoy.site.instance.address]
-        name = listener_for(self.topology, envoy.site.instance, config, request.authority)
-        return Target(envoy.site.listener(name), request.authority, envoy.site.address)
-
-    def rule(self, workload: str | None, request: Request) -> Rule | None:
-        """What the translated routes say of a request."""
-        envoy = self._gateway() if workload is None else self._of(workload)
-        target = self.enter(request) if workload is None else self.leave(workload, request)
-        config = self._sent[envoy.site.instance.address]
-        found = decide(config, target.address, target.host, request)
-        return (
-            Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
-            if found
-            else None
-        )
+        instance = envoy.site.instance
+        listener = listener_for(self.topology, instance, self._configs[instance.address], request.authority)
+        return _Way(envoy, listener, request.authority)
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""

@@ -1,0 +1,114 @@
+"""The command channel: JSON lines on standard input, one JSON line of reply each on standard output.
+
+The first line is the plan; its reply is ``{"listening": [{"name", "address": [ip, port]}, ...]}`` or
+``{"error": "..."}``. The rest are commands, obeyed one after the other: ``{"id": 1, "command": "add", ...}``, answered
+``{"id": 1, ...}`` or ``{"id": 1, "error": "..."}``.
+
+| command | members | reply |
+|---|---|---|
+| ``ping`` | | ``{"instances": [names]}`` |
+| ``add`` | ``instances`` as in the plan | ``{"listening": [...]}`` |
+| ``remove`` | ``instances``: names | ``{"removed": [names]}`` |
+
+A command that changes how instances behave names them in ``instances`` likewise, and is one more entry in ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
+from meshtest.bookinfo.host import Host
+from meshtest.bookinfo.plan import PlanError, read_instances
+
+Message = Mapping[str, object]
+
+_CHUNK = 64 * 1024
+
+
+async def _ping(host: Host, message: Message) -> Message:
+    return {"instances": host.names}
+
+
+async def _add(host: Host, message: Message) -> Message:
+    return {"listening": await host.add(read_instances(message))}
+
+
+async def _remove(host: Host, message: Message) -> Message:
+    names = read_names(message)
+    host.remove(names)
+    return {"removed": names}
+
+
+COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {"ping": _ping, "add": _add, "remove": _remove}
+
+
+def read_names(message: Message) -> list[str]:
+    """The names in the member ``instances`` of a command. Raises `PlanError`."""
+    names = message.get("instances")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise PlanError(f"instances is a list of names of instances, not {names!r}")
+    return names
+
+
+async def obey(host: Host, line: bytes) -> Message:
+    """The reply to one command line; what is wrong with it is in the reply's ``error``."""
+    try:
+        message = read_message(line)
+    except PlanError as error:
+        return {"id": None, "error": str(error)}
+    name = message.get("command")
+    command = COMMANDS.get(name) if isinstance(name, str) else None
+    if command is None:
+        return {"id": message.get("id"), "error": f"unknown command {name!r}; there are {', '.join(sorted(COMMANDS))}"}
+    try:
+        return {"id": message.get("id"), **await command(host, message)}
+    except PlanError as error:
+        return {"id": message.get("id"), "error": str(error)}
+
+
+def read_message(line: bytes) -> dict[str, object]:
+    """The JSON object of a line. Raises `PlanError`."""
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise PlanError(f"not a line of JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise PlanError(f"a line holds one JSON object, not {message!r}")
+    return message
+
+
+def write(message: Message) -> None:
+    """Writes one line to standard output, past Python's buffers. Raises ``OSError`` when nobody reads any more."""
+    line = json.dumps(message).encode() + b"\n"
+    while line:
+        line = line[os.write(1, line) :]
+
+
+class Lines:
+    """Standard input line by line, in the event loop. `get` gives None at the end of the input."""
+
+    def __init__(self, descriptor: int = 0) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        try:
+            asyncio.get_running_loop().add_reader(descriptor, self._read)
+        except PermissionError as error:  # epoll takes no regular file, and its end would come at once
+            raise PlanError("standard input is a pipe (its end stops the process), not a file") from error
+
+    async def get(self) -> bytes | None:
+        """The next line."""
+        return await self._lines.get()
+
+    def _read(self) -> None:
+        data = os.read(self._descriptor, _CHUNK)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.strip():
+                self._lines.put_nowait(line)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._lines.put_nowait(None)

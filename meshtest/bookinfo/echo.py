@@ -1,0 +1,32 @@
+"""Any other workload, and hosts outside the mesh: says what it was asked, and who it is."""
+
+from __future__ import annotations
+
+from meshtest.bookinfo.message import Request, Response, json_response
+from meshtest.bookinfo.plan import Instance
+
+
+class Echo:
+    """Answers every method and path with a JSON description of the request."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._identity = {
+            "podname": instance.name,
+            "workload": instance.workload,
+            "version": instance.version,
+            "namespace": instance.namespace,
+        }
+
+    def answer(self, request: Request) -> Response:
+        """200, whatever the request."""
+        headers: dict[str, str] = {}
+        for name, value in request.headers:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        asked = {
+            "method": request.method,
+            "path": request.target,
+            "host": headers.get("host", ""),
+            "headers": headers,
+            "body": request.body.decode("utf-8", "replace"),
+        }
+        return json_response({**self._identity, **asked})

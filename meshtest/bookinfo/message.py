@@ -1,0 +1,73 @@
+"""Requests and responses as the workloads see them."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+class Request:
+    """A whole request: ``target`` as on the request line, header names in lower case, body without transfer coding."""
+
+    __slots__ = ("body", "headers", "method", "target")
+
+    def __init__(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.method, self.target, self.headers, self.body = method, target, headers, body
+
+    @property
+    def path(self) -> str:
+        """The target without its query; of an absolute target the path alone."""
+        path = self.target.partition("?")[0]
+        if not path.startswith("/") and "://" in path:
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        return path
+
+    @property
+    def query(self) -> str:
+        """What follows the question mark."""
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header (name in lower case)."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Response:
+    """A whole response; ``headers`` are those besides ``content-type`` and the framing."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(
+        self, status: int, body: bytes = b"", content_type: str = JSON, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self.status, self.body, self.content_type, self.headers = status, body, content_type, headers
+
+    def encode(self, *, head_only: bool, close: bool) -> bytes:
+        """The bytes to send: without the body for HEAD, with ``connection: close`` when no request may follow."""
+        line = _STATUS_LINES.get(self.status) or f"HTTP/1.1 {self.status} \r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        if self.body:
+            more += f"content-type: {self.content_type}\r\n"
+        if close:
+            more += "connection: close\r\n"
+        head = f"{line}{more}content-length: {len(self.body)}\r\n\r\n".encode("latin-1", "replace")
+        return head if head_only else head + self.body
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """A JSON response."""
+    return Response(status, json.dumps(value).encode())
+
+
+def plain_error(status: int) -> Response:
+    """An error without more to say than its status."""
+    phrase = HTTPStatus(status).phrase
+    return Response(status, f"<!doctype html>\n<title>{status} {phrase}</title>\n<h1>{phrase}</h1>\n".encode(), HTML)
