@@ -26,6 +26,8 @@ def bootstrap(site: Site, folder: str) -> Json:
         "static_resources": {"listeners": [_readiness(site.readiness)]},
         # Each instance calls from an address of its own, as pods do.
         "cluster_manager": {"upstream_bind_config": {"source_address": {"address": site.address, "port_value": 0}}},
+        # Hundreds of statistics a cluster are made when they are first used: a new cluster costs a third of the time.
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
         # Istio's bootstrap raises the limit too: regular expressions of users are not Envoy's to judge.
         "layered_runtime": {
             "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]

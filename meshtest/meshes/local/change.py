@@ -36,20 +36,18 @@ def take(steps: list[Step]) -> None:
     last; each is acknowledged before the next is written.
     """
     deadline = time.monotonic() + DEADLINE
-    refused = {step.envoy.name: step.envoy.rejections() for step in steps}
     under_way = [_Course(step) for step in steps]
     rounds = 0
     while under_way := [course for course in under_way if not course.advance()]:
         rounds += 1
         if rounds % 10 == 0:
             for course in under_way:
-                check_accepted(course.envoy, refused[course.envoy.name])
+                check_accepted(course.envoy)
         if time.monotonic() > deadline:
             names = ", ".join(course.envoy.name for course in under_way)
             raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
         time.sleep(0.0005)
-    for step in steps:
-        _settle(step.envoy)
+    _settle([step.envoy for step in steps])
 
 
 class _Course:
@@ -142,15 +140,20 @@ def _missing(envoy: Envoy, wanted: Wanted) -> Wanted:
     }
 
 
-def check_accepted(envoy: Envoy, refused: int = 0) -> None:
-    """MeshError with Envoy's own words if it has refused more updates than `refused`."""
-    if envoy.rejections() > refused:
+def check_accepted(envoy: Envoy) -> None:
+    """MeshError with Envoy's own words if it has refused an update since the last time."""
+    if envoy.refused_more():
         raise MeshError(
             f"Envoy of {envoy.name} rejects the configuration:\n{envoy.complaints() or '(it does not say why)'}"
         )
 
 
-def _settle(envoy: Envoy) -> None:
-    """Wait until the worker thread works with what the main thread has acknowledged: an exchange with it is behind the change."""
-    if not envoy.ready():
-        envoy.wait_ready(time.monotonic() + DEADLINE)
+def _settle(envoys: list[Envoy]) -> None:
+    """Wait until the worker threads work with what the main threads have acknowledged.
+
+    An exchange with a worker comes behind the change. All are asked before the first answer is awaited.
+    """
+    asked = [(envoy, envoy.ask_ready()) for envoy in envoys]
+    for envoy, question in asked:
+        if not envoy.is_ready(question):
+            envoy.wait_ready(time.monotonic() + DEADLINE)

@@ -50,6 +50,7 @@ class Envoy:
         self.process: subprocess.Popen[bytes] | None = None
         self._admin: socket.socket | None = None
         self._read = 0  # of the log, by `complaints`
+        self._refused = 0  # updates, when `refused_more` was asked last
         folder.mkdir()
 
     def routes_file(self, name: str) -> str:
@@ -90,20 +91,29 @@ class Envoy:
 
     def wait_ready(self, deadline: float) -> None:
         """Wait until the readiness listener answers 200; MeshError with Envoy's own words if it does not."""
-        while not self.ready():
+        while not self.is_ready(self.ask_ready()):
             self.check()
             if time.monotonic() > deadline:
                 raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
             time.sleep(0.005)
 
-    def ready(self) -> bool:
-        """Whether /healthz/ready answers 200. The answer has been through the worker thread, and so has all acknowledged before."""
+    def ask_ready(self) -> socket.socket | None:
+        """Ask the readiness listener; `is_ready` takes the answer."""
         try:
-            with socket.create_connection(self.site.readiness, timeout=2) as client:
-                client.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
-                return client.recv(64).startswith(b"HTTP/1.1 200")
+            question = socket.create_connection(self.site.readiness, timeout=2)
         except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            question.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+        return question
+
+    def is_ready(self, question: socket.socket | None) -> bool:
+        """Whether the answer is 200. It has been through the worker thread, and so has all acknowledged before."""
+        if question is None:
             return False
+        with question, contextlib.suppress(OSError):
+            return question.recv(64).startswith(b"HTTP/1.1 200")
+        return False
 
     def check(self) -> None:
         """MeshError with the end of its log if the process has ended."""
@@ -166,10 +176,11 @@ class Envoy:
         """The versions that Envoy has taken, by statistic."""
         return self.stats("type=TextReadouts")
 
-    def rejections(self) -> int:
-        """How many updates it has refused so far."""
+    def refused_more(self) -> bool:
+        """Whether it has refused updates since the last time that this was asked."""
         found = self.stats("filter=%5C.update_%28rejected%7Cfailure%29%24&type=Counters&usedonly")
-        return sum(int(value) for value in found.values())
+        before, self._refused = self._refused, sum(int(value) for value in found.values())
+        return self._refused > before
 
     def close(self) -> None:
         """Reap the process, which the guardian ends."""
