@@ -59,11 +59,12 @@ class Finding:
 
     def message(self) -> str:
         """The failure as a person reads it."""
+        sent = sum(self.statuses.values()) + sum(self.transport_errors.values())
         lines = [f"{self.verdict}: {self.request} through {self.source} must be {self.expectation}", ""]
         lines += [f"  {line}" for line in _table(self.evidence.get("arms", []))]
         lines += ["", f"  why:      {self.reason}"]
         lines += [
-            f"  requests: {self.requests} until the verdict, in {self.seconds:.2f} s; HTTP statuses {_counted(self.statuses)}"
+            f"  requests: {self.requests} decided; {sent} sent in {self.seconds:.2f} s, statuses {_counted(self.statuses)}"
         ]
         lines += [
             f"  errors:   a right mesh is called wrong, and one wrong by the margin right, with probabilities {self.error_rates}"

@@ -53,7 +53,9 @@ class Session:
         topology = default_topology(paths)
         try:
             mesh = LocalMesh(topology)
-            import meshtest.source  # loads what judges, scipy among it, while the processes start
+            # Load what drives and judges, scipy among it, while the processes start.
+            import meshtest.judge.split_test
+            import meshtest.source  # noqa: F401
 
             mesh.wait_ready()
             return mesh

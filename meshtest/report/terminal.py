@@ -37,9 +37,9 @@ def summarize(reporter: Any, config: pytest.Config) -> None:
     rows = list(_rows(reporter, config))
     if not rows:
         return
+    reporter.ensure_newline()
     reporter.section("mesh verdicts", sep="=")
     table = [COLUMNS, *rows]
-    reporter.ensure_newline()
     widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))]
     for number, row in enumerate(table):
         text = "  ".join(cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True)).rstrip()

@@ -39,4 +39,6 @@ def leftovers() -> Callable[[], list[str]]:
     """What a mesh may have left: folders of meshes that are not there now; call it after."""
     places = [Path("/dev/shm"), Path("/tmp")]
     before = {path for place in places if place.is_dir() for path in place.glob("meshtest-*")}
-    return lambda: [str(path) for place in places if place.is_dir() for path in place.glob("meshtest-*") if path not in before]
+    return lambda: [
+        str(path) for place in places if place.is_dir() for path in place.glob("meshtest-*") if path not in before
+    ]

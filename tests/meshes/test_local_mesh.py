@@ -130,7 +130,10 @@ def test_rule_that_decides(bookinfo: LocalMesh, put: Put) -> None:
     put(GATEWAY + rules("[{route: [{destination: {host: revews}}]}]"))
     unknown = bookinfo.rule(None, GET("/"))
     assert unknown is not None
-    assert "there is no Service revews.default.svc.cluster.local; did you mean 'reviews'?" in unknown.destinations[0].missing
+    assert (
+        "there is no Service revews.default.svc.cluster.local; did you mean 'reviews'?"
+        in unknown.destinations[0].missing
+    )
 
 
 def test_without_a_gateway(bookinfo: LocalMesh) -> None:
@@ -202,7 +205,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     mesh = LocalMesh(default_topology([file]))
     try:
         mesh.wait_ready()
-        text = GATEWAY + rules(EVERYTHING.replace("\n", "\n  ") + '- route: [{destination: {host: echo}}]')
+        text = GATEWAY + rules(EVERYTHING.replace("\n", "\n  ") + "- route: [{destination: {host: echo}}]")
         mesh.put({resource.key: resource for resource in check(read_text(text, "everything.yaml"))})
         yield mesh
     finally:
@@ -239,7 +242,9 @@ def test_each_kind_of_route(echo: LocalMesh) -> None:
 
 def test_two_meshes_do_not_meet(bookinfo: LocalMesh, echo: LocalMesh) -> None:
     """Two meshes have no address in common."""
-    blocks = [{site.address.rpartition(".")[0] for site in mesh._sites.by_address.values()} for mesh in (bookinfo, echo)]
+    blocks = [
+        {site.address.rpartition(".")[0] for site in mesh._sites.by_address.values()} for mesh in (bookinfo, echo)
+    ]
     assert blocks[0].isdisjoint(blocks[1])
 
 
@@ -247,7 +252,9 @@ def test_registry_only(tmp_path: Any) -> None:
     """The mesh's own configuration is read from the ConfigMap: with REGISTRY_ONLY a host outside gets 502."""
     from meshtest.topology.default import default_topology
 
-    mesh_config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n"
+    mesh_config = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n"
+    )
     file = tmp_path / "all.yaml"
     file.write_text(f"{ECHO}---\n{mesh_config}    outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}\n")
     mesh = LocalMesh(default_topology([file]))
