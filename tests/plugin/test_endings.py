@@ -128,7 +128,8 @@ def test_up(project: pytest.Pytester) -> None:
     assert run.stdout is not None
     url = run.stdout.readline().split()[2]
     assert httpx.get(f"{url}/reviews/0", trust_env=False).json()["podname"].startswith("reviews-v")
+    assert "reviews-v3" in run.stdout.readline()
+    assert "Ctrl-C" in run.stdout.readline()
     run.send_signal(signal.SIGINT)
-    rest, _ = run.communicate(timeout=60)
+    run.communicate(timeout=60)
     assert run.returncode == 0
-    assert "reviews-v3" in rest

@@ -1,0 +1,59 @@
+"""What holds for the project as a whole: its names, its documents, its suites."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import meshtest
+
+ROOT = Path(__file__).parents[1]
+PUBLIC = [
+    *("DELETE", "Driver", "Expectation", "Forecast", "GET", "HEAD", "HOLDS", "Judgement", "Mesh", "MeshError", "MeshtestError", "POST"),
+    *("PUT", "PolicyViolation", "Request", "ResourceError", "Sample", "Source", "Split", "SplitTest", "UNDECIDED", "VIOLATED", "Verdict"),
+    *("by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+]
+
+
+def test_public_names() -> None:
+    """The public names are these, and each can be had."""
+    assert meshtest.__all__ == PUBLIC
+    assert set(meshtest._HOME) | {"HOLDS", "VIOLATED", "UNDECIDED"} == set(PUBLIC)
+    assert all(getattr(meshtest, name).__name__ == name for name in meshtest._HOME)
+    with pytest.raises(AttributeError, match="no attribute 'splitt'"):
+        meshtest.splitt  # noqa: B018
+
+
+def blocks(document: str, language: str) -> dict[str, str]:
+    """The code blocks of a document that start with their file's name in a comment."""
+    found = re.findall(rf"```{language}\n# (\S+)\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
+    return dict(found)
+
+
+def test_readme_example(pytester: pytest.Pytester) -> None:
+    """The first own test of the README runs as it stands there."""
+    files = blocks("README.md", "yaml") | blocks("README.md", "python")
+    assert set(files) == {"canary.yaml", "test_canary.py"}
+    for name, text in files.items():
+        Path(pytester.path, name).write_text(text)
+    pytester.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    """Both commands of the README are what CI runs."""
+    commands = re.findall(r"```sh\npython3 -m venv .venv && (.*?) && (.*?)\n```", (ROOT / "README.md").read_text())
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert [command for _, command in commands] == [".venv/bin/tox -e suites", ".venv/bin/tox"]
+    assert all(f"\n{command}\n" in ci for _, command in commands)
+
+
+def test_each_suite_has_its_manifest() -> None:
+    """Each suite stands beside a manifest of the same stem, and applies it."""
+    suites = sorted((ROOT / "suites").rglob("test_*.py"))
+    assert suites
+    for suite in suites:
+        assert suite.with_suffix(".yaml").is_file()
+        assert f'"{suite.stem}.yaml"' in suite.read_text()
+        assert ".control(" in suite.read_text(), "a suite without a control may be unable to fail"
