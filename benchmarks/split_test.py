@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.boundaries import Boundaries, boundaries
-from meshtest.judge.control import controls
-from meshtest.judge.diagnostics import dependence_warnings
-from meshtest.judge.exact import exact
-from meshtest.judge.hypotheses import DefectHypothesis
-from meshtest.judge.verdict import Verdict
-from meshtest.judge.walk import Decided, Walk
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.boundaries import Boundaries, boundaries
+from meshtest.judging.control import controls
+from meshtest.judging.diagnostics import dependence_warnings
+from meshtest.judging.exact import exact
+from meshtest.judging.hypotheses import DefectHypothesis
+from meshtest.judging.verdict import Verdict
+from meshtest.judging.walk import Decided, Walk
 
 BETA = 1e-3
 SPLITS = ((50, 50), (90, 10), (80, 15, 5), (99, 1), (33, 33, 34))

@@ -1,10 +1,11 @@
 """Makes docs/verdicts.svg, the picture in the README: what a run of two suites and a wrong test looks like on a terminal.
 
-    python docs/picture.py
+python docs/picture.py
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -17,14 +18,14 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
-WRONG = '''
+WRONG = """
 from meshtest import GET, split
 
 
 def test_half_of_it(mesh, ingress):
     mesh.apply("canary.yaml")
     ingress.expect(GET("/reviews/0"), split(v1=50, v2=50))
-'''
+"""
 
 
 def run() -> str:
@@ -45,7 +46,7 @@ def run() -> str:
 
 def main() -> None:
     """Run, and draw."""
-    console = Console(record=True, width=150, file=open(os.devnull, "w"), force_terminal=True)
+    console = Console(record=True, width=150, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(run()), end="")
     svg = console.export_svg(title="pytest", theme=MONOKAI)
     # No fonts from elsewhere: the reader's own monospace will do.

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from meshtest.errors import MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
-    from meshtest.judge.expectation import Expectation, Split, judge, split
-    from meshtest.judge.split_test import SplitTest
-    from meshtest.judge.verdict import Forecast, Judgement, Verdict
+    from meshtest.judging.expectation import Expectation, Split, judge, split
+    from meshtest.judging.split_test import SplitTest
+    from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
     from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
     from meshtest.traffic.driver import Driver
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "meshtest.errors": ("MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
-    "meshtest.judge.expectation": ("Expectation", "Split", "judge", "split"),
-    "meshtest.judge.split_test": ("SplitTest",),
-    "meshtest.judge.verdict": ("Forecast", "Judgement", "Verdict"),
+    "meshtest.judging.expectation": ("Expectation", "Split", "judge", "split"),
+    "meshtest.judging.split_test": ("SplitTest",),
+    "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
     "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
     "meshtest.traffic.driver": ("Driver",),
@@ -70,7 +70,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
 
 def __getattr__(name: str) -> Any:
     if name in ("HOLDS", "VIOLATED", "UNDECIDED"):
-        return getattr(import_module("meshtest.judge.verdict").Verdict, name)
+        return getattr(import_module("meshtest.judging.verdict").Verdict, name)
     if name not in _HOME:
         raise AttributeError(f"module 'meshtest' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

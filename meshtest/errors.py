@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshtest.judge.verdict import Judgement
+    from meshtest.judging.verdict import Judgement
 
 
 class MeshtestError(Exception):

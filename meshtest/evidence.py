@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from meshtest.judge.expectation import Expectation
-from meshtest.judge.verdict import Judgement, Verdict
+from meshtest.judging.expectation import Expectation
+from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample

@@ -54,7 +54,7 @@ class Session:
         try:
             mesh = LocalMesh(topology)
             # Load what drives and judges, scipy among it, while the processes start.
-            import meshtest.judge.split_test
+            import meshtest.judging.split_test
             import meshtest.source  # noqa: F401
 
             mesh.wait_ready()

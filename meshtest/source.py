@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.evidence import Finding, finding
-from meshtest.judge.expectation import Expectation, Trial
-from meshtest.judge.verdict import Judgement, Verdict
+from meshtest.judging.expectation import Expectation, Trial
+from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Mesh, Rule, Target
 from meshtest.traffic.attribution import Attribution
 from meshtest.traffic.driver import Driver

@@ -11,8 +11,33 @@ import meshtest
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [
-    *("DELETE", "Driver", "Expectation", "Forecast", "GET", "HEAD", "HOLDS", "Judgement", "Mesh", "MeshError", "MeshtestError", "POST"),
-    *("PUT", "PolicyViolation", "Request", "ResourceError", "Sample", "Source", "Split", "SplitTest", "UNDECIDED", "VIOLATED", "Verdict"),
+    *(
+        "DELETE",
+        "Driver",
+        "Expectation",
+        "Forecast",
+        "GET",
+        "HEAD",
+        "HOLDS",
+        "Judgement",
+        "Mesh",
+        "MeshError",
+        "MeshtestError",
+        "POST",
+    ),
+    *(
+        "PUT",
+        "PolicyViolation",
+        "Request",
+        "ResourceError",
+        "Sample",
+        "Source",
+        "Split",
+        "SplitTest",
+        "UNDECIDED",
+        "VIOLATED",
+        "Verdict",
+    ),
     *("by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
 ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshtest.errors import MeshError, PolicyViolation
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.verdict import Verdict
 
 VIOLATED, UNDECIDED, BROKEN = "violated", "undecided", "broken"
 STATUS = {frozenset({UNDECIDED}): 10, frozenset({BROKEN}): 11}

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.boundaries import Boundaries
-from meshtest.judge.distributions import Floats
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.boundaries import Boundaries
+from meshtest.judging.distributions import Floats
+from meshtest.judging.verdict import Verdict
 
 UNCONFIGURED = -1
 """The code of an observation that belongs to none of the configured arms."""

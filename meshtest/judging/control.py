@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from meshtest.judge.arms import Arm, SplitParameters
-from meshtest.judge.boundaries import Boundaries
-from meshtest.judge.exact import exact
+from meshtest.judging.arms import Arm, SplitParameters
+from meshtest.judging.boundaries import Boundaries
+from meshtest.judging.exact import exact
 
 __all__ = ["Control", "controls", "exact", "miss_probability"]
 

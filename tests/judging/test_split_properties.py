@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshtest.judge.mixture import Alternative
-from meshtest.judge.split_test import SplitTest
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.mixture import Alternative
+from meshtest.judging.split_test import SplitTest
+from meshtest.judging.verdict import Verdict
 
 ARMS = ("a", "b", "c", "d")
 SETTINGS = (

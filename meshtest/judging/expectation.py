@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.verdict import Forecast, Judgement, Verdict
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.verdict import Forecast, Judgement, Verdict
 
 if TYPE_CHECKING:  # scipy is loaded when a trial begins, not when an expectation is written down
-    from meshtest.judge.control import Control
-    from meshtest.judge.split_test import SplitTest
+    from meshtest.judging.control import Control
+    from meshtest.judging.split_test import SplitTest
 
 
 class Answers(Protocol):
@@ -133,7 +133,7 @@ class Split:
 
     def begin(self) -> SplitTrial:
         """A new trial; ValueError for senseless figures."""
-        from meshtest.judge.split_test import SplitTest
+        from meshtest.judging.split_test import SplitTest
 
         return SplitTrial(SplitTest(self.weights, *self._figures))
 
@@ -152,7 +152,7 @@ class Split:
 
     def controls(self) -> tuple[Control, ...]:
         """Meshes that are wrong by exactly the margin, which must come out VIOLATED."""
-        from meshtest.judge.control import controls
+        from meshtest.judging.control import controls
 
         return controls(self.parameters)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.boundaries import Boundaries
-from meshtest.judge.distributions import Floats
-from meshtest.judge.hypotheses import DefectHypothesis
-from meshtest.judge.mixture import Mixture
+from meshtest.judging.boundaries import Boundaries
+from meshtest.judging.distributions import Floats
+from meshtest.judging.hypotheses import DefectHypothesis
+from meshtest.judging.mixture import Mixture
 
 Counts = NDArray[np.int64]
 

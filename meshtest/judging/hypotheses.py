@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from meshtest.judge.arms import Arm, SplitParameters
-from meshtest.judge.distributions import Floats
+from meshtest.judging.arms import Arm, SplitParameters
+from meshtest.judging.distributions import Floats
 
 CERTAIN = 1e12
 """Stands for infinite evidence: more than any number of requests can outweigh, and still finite, so that 0 * CERTAIN is 0."""

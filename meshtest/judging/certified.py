@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from meshtest.judge.boundaries import Boundaries
-from meshtest.judge.distributions import log_beta
-from meshtest.judge.hypotheses import DefectHypothesis, shifted_hypothesis
-from meshtest.judge.walk import Walk
+from meshtest.judging.boundaries import Boundaries
+from meshtest.judging.distributions import log_beta
+from meshtest.judging.hypotheses import DefectHypothesis, shifted_hypothesis
+from meshtest.judging.walk import Walk
 
 Range = tuple[float, float]
 

@@ -10,10 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from meshtest.judge.arms import Arm, SplitParameters
-from meshtest.judge.certified import anytime_interval, certified_ranges
-from meshtest.judge.verdict import Forecast, Judgement, Verdict
-from meshtest.judge.walk import Decided, Walk
+from meshtest.judging.arms import Arm, SplitParameters
+from meshtest.judging.certified import anytime_interval, certified_ranges
+from meshtest.judging.verdict import Forecast, Judgement, Verdict
+from meshtest.judging.walk import Decided, Walk
 
 INTERVAL_ERROR = 0.01
 """The anytime intervals miss any of the true shares with this probability, all arms together."""

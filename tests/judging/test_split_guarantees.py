@@ -10,13 +10,13 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.boundaries import Boundaries, boundaries
-from meshtest.judge.control import controls, miss_probability
-from meshtest.judge.distributions import Floats
-from meshtest.judge.exact import exact
-from meshtest.judge.verdict import Verdict
-from meshtest.judge.walk import Walk
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.boundaries import Boundaries, boundaries
+from meshtest.judging.control import controls, miss_probability
+from meshtest.judging.distributions import Floats
+from meshtest.judging.exact import exact
+from meshtest.judging.verdict import Verdict
+from meshtest.judging.walk import Walk
 
 SECTION_4 = [
     # split, margin, alpha, eps, cap, false alarm, miss above, miss below, E[N] right, 95 %, E[N] at the upper defect

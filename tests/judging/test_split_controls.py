@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.control import controls, miss_probability
-from meshtest.judge.split_test import SplitTest
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.control import controls, miss_probability
+from meshtest.judging.split_test import SplitTest
+from meshtest.judging.verdict import Verdict
 
 
 def test_controls_of_two_arms() -> None:

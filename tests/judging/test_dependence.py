@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meshtest.judge.diagnostics import dependence_warnings, drift_p_value, log_markov_e_value, runs_p_value
-from meshtest.judge.split_test import SplitTest
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.diagnostics import dependence_warnings, drift_p_value, log_markov_e_value, runs_p_value
+from meshtest.judging.split_test import SplitTest
+from meshtest.judging.verdict import Verdict
 
 SHARES = (0.05, 0.15, 0.8)
 

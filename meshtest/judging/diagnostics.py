@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.distributions import Floats, kolmogorov_sf, normal_two_sided
+from meshtest.judging.distributions import Floats, kolmogorov_sf, normal_two_sided
 
 STICKINESS = (-0.5, -0.2, 0.05, 0.1, 0.2, 0.4, 0.8, 0.95)
 """The values of rho in the Markov mixture: P(same arm again) = (1 - rho) p + rho; below 0 is "too regular"."""

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from meshtest.judge.distributions import Floats, inverse_gaussian_sf
-from meshtest.judge.hypotheses import DefectHypothesis
+from meshtest.judging.distributions import Floats, inverse_gaussian_sf
+from meshtest.judging.hypotheses import DefectHypothesis
 
 _GRID = 600
 _FARTHEST = 30.0

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from meshtest.judge.boundaries import EPS_GRID, boundaries
-from meshtest.judge.exact import exact
-from meshtest.judge.forecast import CrossingTimes
-from meshtest.judge.hypotheses import defect_hypotheses
-from meshtest.judge.split_test import SplitTest
-from meshtest.judge.verdict import Forecast
+from meshtest.judging.boundaries import EPS_GRID, boundaries
+from meshtest.judging.exact import exact
+from meshtest.judging.forecast import CrossingTimes
+from meshtest.judging.hypotheses import defect_hypotheses
+from meshtest.judging.split_test import SplitTest
+from meshtest.judging.verdict import Forecast
 
 
 @pytest.mark.parametrize(("share", "within"), [(50, 10), (20, 5), (10, 5), (1, 2), (1, 5), (30, 10)])

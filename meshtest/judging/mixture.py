@@ -17,9 +17,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.distributions import Floats
-from meshtest.judge.hypotheses import CERTAIN
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.distributions import Floats
+from meshtest.judging.hypotheses import CERTAIN
 
 CAP_PART_OF_ALPHA = 0.2
 """The part of alpha kept for the decision at the cap."""

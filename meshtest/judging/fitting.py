@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.boundaries import Boundaries
-from meshtest.judge.cap import terminal_test
-from meshtest.judge.hypotheses import defect_hypotheses
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.boundaries import Boundaries
+from meshtest.judging.cap import terminal_test
+from meshtest.judging.hypotheses import defect_hypotheses
 
 _STEPS_PER_POINT = 10
 

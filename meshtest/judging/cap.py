@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.distributions import Floats, binomial_lower_quantile, binomial_sf
-from meshtest.judge.hypotheses import CAP_PART_OF_BETA, DefectHypothesis
-from meshtest.judge.mixture import CAP_PART_OF_ALPHA
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.distributions import Floats, binomial_lower_quantile, binomial_sf
+from meshtest.judging.hypotheses import CAP_PART_OF_BETA, DefectHypothesis
+from meshtest.judging.mixture import CAP_PART_OF_ALPHA
 
 _RESOLUTION = 11
 

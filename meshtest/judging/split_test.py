@@ -16,13 +16,13 @@ from itertools import islice, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.boundaries import Boundaries, boundaries
-from meshtest.judge.diagnostics import dependence_warnings
-from meshtest.judge.fitting import fitting_tolerances
-from meshtest.judge.split_evidence import Observed, split_judgement
-from meshtest.judge.verdict import Forecast, Judgement, Verdict
-from meshtest.judge.walk import UNCONFIGURED, Decided, Walk
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.boundaries import Boundaries, boundaries
+from meshtest.judging.diagnostics import dependence_warnings
+from meshtest.judging.fitting import fitting_tolerances
+from meshtest.judging.split_evidence import Observed, split_judgement
+from meshtest.judging.verdict import Forecast, Judgement, Verdict
+from meshtest.judging.walk import UNCONFIGURED, Decided, Walk
 
 LEAST_BATCH = 50
 MOST_BATCH = 500

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from meshtest.judge.arms import SplitParameters
-from meshtest.judge.cap import TerminalTest, terminal_test
-from meshtest.judge.forecast import CrossingTimes
-from meshtest.judge.hypotheses import DefectHypothesis, defect_hypotheses
-from meshtest.judge.mixture import Mixture, violation_mixture
+from meshtest.judging.arms import SplitParameters
+from meshtest.judging.cap import TerminalTest, terminal_test
+from meshtest.judging.forecast import CrossingTimes
+from meshtest.judging.hypotheses import DefectHypothesis, defect_hypotheses
+from meshtest.judging.mixture import Mixture, violation_mixture
 
 EPS_GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """The shifts among which the one with the smallest forecast is taken: 0 is Wald's pair, 1/2 Lorden's 2-SPRT."""

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from meshtest.judge.certified import anytime_interval
-from meshtest.judge.distributions import (
+from meshtest.judging.certified import anytime_interval
+from meshtest.judging.distributions import (
     binomial_cdf,
     binomial_lower_quantile,
     binomial_sf,

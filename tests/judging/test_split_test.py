@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from meshtest.judge.distributions import binomial_cdf, binomial_sf
-from meshtest.judge.split_test import LEAST_BATCH, MOST_BATCH, SplitTest
-from meshtest.judge.verdict import Verdict
+from meshtest.judging.distributions import binomial_cdf, binomial_sf
+from meshtest.judging.split_test import LEAST_BATCH, MOST_BATCH, SplitTest
+from meshtest.judging.verdict import Verdict
 
 
 def draw(shares: dict[str, float], n: int, seed: int = 1) -> list[str]:
