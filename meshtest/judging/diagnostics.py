@@ -21,6 +21,9 @@ STICKINESS = (-0.5, -0.2, 0.05, 0.1, 0.2, 0.4, 0.8, 0.95)
 MARKOV_E_VALUE = 1000.0
 RUNS_P_VALUE = 1e-3
 DRIFT_P_VALUE = 1e-3
+MARKOV_SUPPORT = 0.01
+"""The Markov e-value takes the shares as right, and so reads wrong shares as repetition: the runs test, which does not, must agree at
+this level."""
 
 _FLOOR = 0.1
 
@@ -92,6 +95,8 @@ def _markov_warning(codes: NDArray[np.int32], shares: Sequence[float]) -> str:
     e_value = f"e-value 10^{log_e / math.log(10):.1f}"
     if np.all(codes == codes[0]):
         return f"every request went to the same arm: sticky routing looks just like dead other arms ({e_value})"
+    if runs_p_value(codes) > MARKOV_SUPPORT:
+        return ""
     meaning = "an arm repeats too often (sticky?)" if sticky else "arms alternate too regularly (round robin?)"
     return f"requests are not independent: {meaning}, {e_value}"
 

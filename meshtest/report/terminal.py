@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,36 @@ def summarize(reporter: Any, config: pytest.Config) -> None:
 
 
 def _rows(reporter: Any, config: pytest.Config) -> Iterator[tuple[str, ...]]:
-    told = []
+    told: dict[str, list[Mapping[str, Any]]] = {}
     for reports in reporter.stats.values():
         for report in reports:
-            if getattr(report, "when", "") == "call":
-                told += [(report.nodeid, found) for found in findings(report.user_properties)]
-    yield from (_row(nodeid, found) for nodeid, found in sorted(told, key=lambda pair: pair[0]))
-    yield from _interrupted({nodeid for nodeid, _ in told}, config)
+            if getattr(report, "when", "") == "call" and (found := list(findings(report.user_properties))):
+                told[report.nodeid] = found
+    for nodeid in sorted(told):
+        controls = [found for found in told[nodeid] if found["control"]]
+        yield from (_row(nodeid, found) for found in told[nodeid] if not found["control"])
+        yield from (_row(nodeid, found) for found in controls if found["verdict"] != "VIOLATED")
+        if noticed := [found for found in controls if found["verdict"] == "VIOLATED"]:
+            yield _noticed(nodeid, noticed, len(controls))
+    yield from _interrupted(told.keys(), config)
 
 
-def _interrupted(told: set[str], config: pytest.Config) -> Iterator[tuple[str, ...]]:
+def _noticed(nodeid: str, noticed: list[Mapping[str, Any]], controls: int) -> tuple[str, ...]:
+    """One row for all wrong meshes that were called VIOLATED, as they should be."""
+    requests, seconds = sum(found["requests"] for found in noticed), sum(found["seconds"] for found in noticed)
+    seen = f"{len(noticed)} of {controls} wrong meshes"
+    return (
+        "noticed",
+        noticed[0]["configured"],
+        seen,
+        str(requests),
+        noticed[0]["error_rates"],
+        f"{seconds:.2f} s",
+        nodeid,
+    )
+
+
+def _interrupted(told: Container[str], config: pytest.Config) -> Iterator[tuple[str, ...]]:
     """What was known of a test that Ctrl-C ended: it has no report."""
     from meshtest.session import findings_of
 
@@ -75,17 +95,6 @@ def findings(properties: list[tuple[str, object]]) -> Iterator[Mapping[str, Any]
 
 
 def _row(nodeid: str, found: Mapping[str, Any]) -> tuple[str, ...]:
-    figures = (
-        found["configured"],
-        found["observed"],
-        str(found["requests"]),
-        found["error_rates"],
-        f"{found['seconds']:.2f} s",
-    )
-    if found["control"]:  # wrong on purpose: VIOLATED is what it should be
-        return (
-            "noticed" if found["verdict"] == "VIOLATED" else found["verdict"],
-            *figures,
-            f"{nodeid}: {found['control']}",
-        )
-    return (found["verdict"], *figures, nodeid)
+    name = f"{nodeid}: {found['control']}" if found["control"] else nodeid
+    requests, seconds = str(found["requests"]), f"{found['seconds']:.2f} s"
+    return (found["verdict"], found["configured"], found["observed"], requests, found["error_rates"], seconds, name)

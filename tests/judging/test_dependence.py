@@ -88,3 +88,15 @@ def test_warnings_explain_a_violation_but_never_make_one() -> None:
     assert regular.observe_many(["v1", "v2"] * 3000) is Verdict.HOLDS
     assert any("too regularly" in str(warning) for warning in regular.judgement().evidence["warnings"])  # type: ignore[attr-defined]
     assert "too regularly" not in regular.judgement().reason
+
+
+def test_wrong_shares_are_no_stickiness() -> None:
+    """Independent requests with shares that are far off are not called dependent."""
+    rng = np.random.default_rng(20240711)
+    called = 0
+    for _ in range(200):
+        test = SplitTest({"v1": 50, "v2": 50})
+        test.observe_many(["v1" if hit else "v2" for hit in rng.random(400) < 0.8])
+        assert test.verdict is Verdict.VIOLATED
+        called += any("not independent" in warning for warning in test.diagnose())
+    assert called <= 12  # each level is 1 % at the most: 12 or more of 200 have a probability below 1e-6

@@ -216,7 +216,7 @@ def test_controls(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        ["noticed *test_control: v1 at 95 % instead of 80 %", "noticed *v1 at 65 % instead of 80 %"]
+        ["HOLDS *::test_control", "noticed *v1 80 %, v2 20 % *2 of 2 wrong meshes *::test_control"]
     )
 
 
