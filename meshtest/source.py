@@ -134,6 +134,8 @@ class Source:
         samples: list[Sample] = []
         try:
             self._reach(driver, what, trial, samples, limit)
+            if trial.verdict is not Verdict.HOLDS:
+                self._mesh.check()  # broken surroundings are not the policy's fault
         finally:
             seconds = time.monotonic() - began
             judgement = trial.judgement()

@@ -72,6 +72,9 @@ class Mesh(Protocol):
     def readiness(self) -> Target:
         """Where the ingress gateway says whether it is ready."""
 
+    def check(self) -> None:
+        """MeshError if the surroundings are broken: a proxy or a workload that has ended."""
+
     def workloads(self) -> Sequence[str]:
         """The names of all workloads, gateways included."""
 

@@ -1,28 +1,21 @@
-"""YAML text to plain values that remember their lines.
-
-Kubernetes reads YAML the way go-yaml does: YAML 1.1 booleans (`yes`, `on`), but no dates and no base-60 integers. Keys must be
-unique, and what anchors expand to is bounded.
-"""
+"""YAML text to plain values that remember their lines. Keys must be unique, and what anchors expand to is bounded."""
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from meshtest.errors import ResourceError
+from meshtest.resources.scalar import as_key, resolved
+from meshtest.resources.yaml_tree import MAX_DEPTH, Alias, Mapping, Node, Scalar, Sequence, trees
 
 Path = tuple[str | int, ...]
 
 MAX_BYTES = 4 << 20  # etcd refuses objects over 1.5 MiB; a file may hold several
-MAX_VALUES = 200_000  # values in one file after anchors are expanded: an alias bomb ends here
-MAX_DEPTH = 100
-
-_BASE_60 = re.compile(r"^[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?$")
-_PREFIX = "tag:yaml.org,2002:"
+MAX_REPEATED = 100_000  # values that aliases add to those which are written out: an alias bomb ends here
+_TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True)
@@ -46,14 +39,7 @@ def parse(text: str | bytes, file: str) -> list[Document]:
         raise ResourceError(
             f"{file}: larger than {MAX_BYTES >> 20} MiB, which no Kubernetes manifest is; is it the right file?"
         )
-    decoded = _decoded(text, file)
-    try:
-        roots = list(yaml.compose_all(decoded, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.MarkedYAMLError as error:
-        raise ResourceError(_no_yaml(error, file)) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}") from None
-    documents = [_Builder(file).document(root) for root in roots]
+    documents = [_Builder(file).document(root) for root in trees(_decoded(text, file), file)]
     return [document for document in documents if document.value is not None]
 
 
@@ -69,44 +55,45 @@ def _decoded(text: str | bytes, file: str) -> str:
         ) from None
 
 
-def _no_yaml(error: yaml.MarkedYAMLError, file: str) -> str:
-    mark = error.problem_mark or error.context_mark
-    where = f"{file}:{mark.line + 1}" if mark else file
-    problem = error.problem or "not understood"
-    hint = " (YAML is indented with spaces, never with tabs)" if "\\t" in problem or "'\t'" in problem else ""
-    return f"{where}: this is not YAML: {problem}{hint}"
-
-
 class _Builder:
-    """Turns composed nodes into plain values, noting lines on the way."""
+    """Turns nodes into plain values, noting lines on the way."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.lines: dict[Path, int] = {}
-        self.values = 0
-        self.scalars = yaml.constructor.SafeConstructor()
+        self.inside = 0  # aliases that this is within
+        self.repeated = 0
 
-    def document(self, root: yaml.Node) -> Document:
-        self.lines[()] = root.start_mark.line + 1
+    def document(self, root: Node) -> Document:
+        self.lines[()] = root.line
         return Document(self.value(root, ()), self.file, self.lines)
 
-    def value(self, node: yaml.Node, path: Path) -> Any:
-        self.values += 1
-        if self.values > MAX_VALUES or len(path) > MAX_DEPTH:
-            raise self.error(
-                node, "this file expands to more values than any manifest has; are its anchors nested on purpose?"
-            )
-        if isinstance(node, yaml.MappingNode):
+    def value(self, node: Node, path: Path) -> Any:
+        if isinstance(node, Alias):
+            self.inside += 1
+            value = self.value(node.target, path)
+            self.inside -= 1
+            return value
+        if self.inside:
+            self.repeat(node, 1, len(path))
+        if isinstance(node, Mapping):
             return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.item(child, (*path, index)) for index, child in enumerate(node.value)]
+        if isinstance(node, Sequence):
+            return [self.item(child, (*path, index)) for index, child in enumerate(node.items)]
         return self.scalar(node)
 
-    def item(self, node: yaml.Node, path: Path) -> Any:
-        self.lines[path] = node.start_mark.line + 1
+    def repeat(self, node: Node, values: int, depth: int) -> None:
+        self.repeated += values
+        if self.repeated > MAX_REPEATED or depth > MAX_DEPTH:
+            raise self.error(
+                node, "aliases expand to more values than any manifest has; are the anchors nested on purpose?"
+            )
+
+    def item(self, node: Node, path: Path) -> Any:
+        self.lines[path] = _target(node).line
         return self.value(node, path)
 
-    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def mapping(self, node: Mapping, path: Path) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key_node, child, merged in self.entries(node):
             key = self.key(key_node)
@@ -118,39 +105,61 @@ class _Builder:
                 )
             if key in out:
                 continue  # a merged key never overrides the mapping's own
-            self.lines[here] = key_node.start_mark.line + 1
+            self.lines[here] = key_node.line
             out[key] = self.value(child, here)
         return out
 
-    def entries(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node, bool]]:
-        merges: list[yaml.Node] = []
-        for key, child in node.value:
-            if key.tag == _PREFIX + "merge":
-                merges += child.value if isinstance(child, yaml.SequenceNode) else [child]
+    def entries(self, node: Mapping, depth: int = 0) -> Iterator[tuple[Node, Node, bool]]:
+        merges: list[Node] = []
+        for key, child in node.entries:
+            if isinstance(key, Scalar) and key.text == "<<" and key.plain:
+                one = _target(child)
+                merges += one.items if isinstance(one, Sequence) else [one]
             else:
                 yield key, child, False
-        for merge in merges:
-            if not isinstance(merge, yaml.MappingNode):
-                raise self.error(merge, "`<<` takes a mapping, or a list of mappings")
-            self.values += len(merge.value)
-            for key, child, _ in self.entries(merge):
+        for each in merges:
+            merge = _target(each)
+            if not isinstance(merge, Mapping):
+                raise self.error(each, "`<<` takes a mapping, or a list of mappings")
+            self.repeat(each, 1 + len(merge.entries), depth)
+            for key, child, _ in self.entries(merge, depth + 1):
                 yield key, child, True
 
-    def key(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
+    def key(self, node: Node) -> str:
+        target = _target(node)
+        if not isinstance(target, Scalar):
             raise self.error(node, "a key must be a plain word")
-        return str(node.value)
+        key = as_key(self.scalar(target))
+        if key is None:
+            raise self.error(node, "a key must not be empty")
+        return key
 
-    def scalar(self, node: yaml.Node) -> Any:
-        kind = node.tag.removeprefix(_PREFIX)
-        if kind in ("timestamp", "value") or (kind in ("int", "float") and _BASE_60.match(node.value)):
-            return str(node.value)
-        if kind not in ("str", "int", "float", "bool", "null", "binary"):
+    def scalar(self, node: Scalar) -> Any:
+        kind = node.tag.removeprefix(_TAG)
+        if kind in ("str", "binary", "timestamp", "!") or (not kind and not node.plain):
+            return node.text
+        if kind not in ("", "int", "float", "bool", "null"):
             raise self.error(node, f"the tag {node.tag!r} has no meaning in a Kubernetes manifest")
-        try:
-            return self.scalars.construct_object(node)
-        except (ValueError, yaml.YAMLError):
-            raise self.error(node, f"{node.value!r} is no {kind}") from None
+        value = resolved(node.text)
+        if kind and not _is(value, kind):
+            raise self.error(node, f"{node.text[:50]!r} is no {kind}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.error(node, f"{node.text} is no number that JSON knows")
+        return value
 
-    def error(self, node: yaml.Node, message: str) -> ResourceError:
-        return ResourceError(f"{self.file}:{node.start_mark.line + 1}: {message}")
+    def error(self, node: Node, message: str) -> ResourceError:
+        return ResourceError(f"{self.file}:{node.line}: {message}")
+
+
+def _target(node: Node) -> Node:
+    while isinstance(node, Alias):
+        node = node.target
+    return node
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return value is None if kind == "null" else isinstance(value, bool)

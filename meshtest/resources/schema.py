@@ -1,18 +1,18 @@
 """Field types of Istio's resources: a value is checked, and comes back as the translation wants it.
 
 A schema is data: `Message({"weight": INT32, ...})`. Reading a value with it reports each problem with its path and gives back a
-copy without nulls (the API server prunes them) in which durations have Envoy's form, `1.5s`.
+copy in which durations have Envoy's form, `1.5s`. A null is a mistake, as the API server has it, but for the few fields that
+Istio's CRDs call nullable.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from meshtest.resources.document import Path
 
@@ -31,32 +31,42 @@ class Type(Protocol):
         """Check `value` and give it in the form that the translation wants; what is wrong goes to `report`."""
 
 
-def _named(value: Any) -> str:
-    names = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "a mapping",
-    }
-    return (
-        f"{names.get(type(value), type(value).__name__)} ({value!r})"
-        if not isinstance(value, list | dict)
-        else names[type(value)]
-    )
+_NAMES = {bool: "a boolean", int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
+
+
+def named(value: Any) -> str:
+    """What a value is, for a sentence: `the number 5`, `a mapping`, `nothing (null)`."""
+    if value is None:
+        return "nothing (null)"
+    name = _NAMES.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {_digits(value)}"
+    return f"the text {_shortened(value)!r}" if isinstance(value, str) else name
+
+
+def _digits(value: float) -> str:
+    return f"{value}" if abs(value) < 10**30 else "of more than 30 digits"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+Check = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class Text:
     """A string; `check` may say what is wrong with it."""
 
-    check: Callable[[str], str | None] | None = None
+    check: Check | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, str):
-            quoted = str(value).lower() if isinstance(value, bool) else value
-            report(path, f'must be a text; this is {_named(value)}: put it in quotes, "{quoted}"')
+            quotes = ": put it in quotes" if isinstance(value, int | float) else ""
+            report(path, f"must be a text; this is {named(value)} to YAML{quotes}")
         elif self.check and (wrong := self.check(value)):
             report(path, wrong)
         return value
@@ -73,10 +83,10 @@ class Whole:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            hint = "; take the quotes away" if isinstance(value, str) and value.isdigit() else ""
-            report(path, f"must be a whole number; this is {_named(value)}{hint}")
+            hint = ": take the quotes away" if isinstance(value, str) and value.isdecimal() else ""
+            report(path, f"must be a whole number; this is {named(value)}{hint}")
         elif not self.least <= value <= self.most:
-            report(path, f"must be from {self.least} to {self.most}; this is {value}")
+            report(path, f"must be from {self.least} to {self.most}; this is {_digits(value)}")
         return value
 
 
@@ -89,9 +99,9 @@ class Number:
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            report(path, f"must be a number; this is {_named(value)}")
+            report(path, f"must be a number; this is {named(value)}")
         elif not self.least <= value <= self.most:
-            report(path, f"must be from {self.least:g} to {self.most:g}; this is {value:g}")
+            report(path, f"must be from {self.least:g} to {self.most:g}; this is {_digits(value)}")
         return value
 
 
@@ -101,23 +111,26 @@ class Flag:
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, bool):
-            report(path, f"must be true or false; this is {_named(value)}")
+            report(path, f"must be true or false; this is {named(value)}")
         return value
 
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6}  # noqa: RUF001 - Go knows both signs for micro
+_NANOSECONDS |= {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_LONGEST = 2**63 - 1  # nanoseconds in Go's time.Duration: 292 years
 
 
 def nanoseconds(text: str) -> int | None:
-    """A duration as Go writes it (`1h5m`, `0.5s`, `100ms`) in nanoseconds; None if it is none."""
+    """A duration as Go writes it (`1h5m`, `0.5s`, `100ms`) in nanoseconds; None if it is none, or more than 292 years."""
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if digits == "0":
         return 0
-    parts = _DURATION_PART.findall(digits)
+    parts = _DURATION_PART.findall(digits) if len(digits) < 100 else []
     if not parts or "".join(number + unit for number, unit in parts) != digits:
         return None
-    return sign * int(sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts))
+    total = int(sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts))
+    return sign * total if total <= _LONGEST else None
 
 
 def envoy_duration(amount: int) -> str:
@@ -128,21 +141,19 @@ def envoy_duration(amount: int) -> str:
 
 @dataclass(frozen=True)
 class Duration:
-    """A span of time of at least `least` nanoseconds (Istio: 1 ms), or 0 where `zero`; comes back in Envoy's form."""
+    """A span of time of at least a millisecond, or 0 where `zero`; comes back in Envoy's form."""
 
-    least: int = 10**6
     zero: bool = False
+    least: ClassVar[int] = 10**6
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         amount = nanoseconds(value) if isinstance(value, str) else None
         if amount is None:
-            report(path, f"must be a duration with its unit, such as 5s, 100ms or 1h30m; this is {_named(value)}")
+            report(path, f"must be a duration with its unit, such as 5s, 100ms or 1h30m; this is {named(value)}")
             return "0s"
         if amount < self.least and not (self.zero and amount == 0):
-            report(
-                path,
-                f"must be a duration of at least {envoy_duration(self.least)}{' or 0s' if self.zero else ''}; this is {value}",
-            )
+            allowed = "1ms, or 0s" if self.zero else "1ms (where none is meant, take the field away)"
+            report(path, f"must be a duration of at least {allowed}; this is {value}")
         return envoy_duration(max(amount, 0))
 
 
@@ -154,7 +165,8 @@ class Enum:
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if value not in self.words:
-            report(path, f"must be one of {', '.join(self.words)}; this is {_named(value)}{nearest(value, self.words)}")
+            near = nearest(value, self.words) if isinstance(value, str) else ""
+            report(path, f"must be one of {', '.join(self.words)}; this is {named(value)}{near}")
         return value
 
 
@@ -167,7 +179,7 @@ class ListOf:
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, list):
-            report(path, f"must be a list; this is {_named(value)}: put a `-` before each item")
+            report(path, f"must be a list; this is {named(value)}: put a `-` before each item")
             return []
         if len(value) < self.least:
             report(path, f"must have at least {self.least} item{'s' if self.least > 1 else ''}")
@@ -176,17 +188,24 @@ class ListOf:
 
 @dataclass(frozen=True)
 class MapOf:
-    """A mapping from free keys; a null value is read as `null` (a StringMatch that asks for mere presence)."""
+    """A mapping from free keys; `check` may say what is wrong with a key."""
 
     item: Type
-    null: Any = None
+    check: Check | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):
-            report(path, f"must be a mapping; this is {_named(value)}")
+            report(path, f"must be a mapping; this is {named(value)}")
             return {}
-        given = {key: self.null if item is None else item for key, item in value.items()}
-        return {key: self.item.read(item, (*path, key), report) for key, item in given.items() if item is not None}
+        out = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                report((*path, named(key)), f"a key must be a text; this is {named(key)}")
+                continue
+            if self.check and (wrong := self.check(key)):
+                report((*path, key), wrong)
+            out[key] = self.item.read(item, (*path, key), report)
+        return out
 
 
 Rule = Callable[[Mapping[str, Any], Path, Report], None]
@@ -194,38 +213,62 @@ Rule = Callable[[Mapping[str, Any], Path, Report], None]
 
 @dataclass(frozen=True)
 class Message:
-    """A mapping with known fields.
+    """A mapping with known fields; with `closed` false others may stand there too, and are kept.
 
-    `required` fields must be there, at most one field of each group in `one_of` may be; `rules` look at the whole.
+    `required` fields must be there, at most one field of each group in `one_of` may be, `nullable` ones may be null, which
+    means absent; `rules` look at the whole, once nothing is wrong inside. `form` shows how one is written.
     """
 
     fields: Mapping[str, Type]
     required: tuple[str, ...] = ()
     one_of: tuple[tuple[str, ...], ...] = ()
-    rules: tuple[Rule, ...] = dataclass_field(default=())
+    rules: tuple[Rule, ...] = ()
+    nullable: tuple[str, ...] = ()
+    closed: bool = True
+    form: str = ""
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):
-            report(path, f"must be a mapping; this is {_named(value)}")
+            form = f" such as {self.form}" if self.form else ""
+            report(path, f"must be a mapping{form}; this is {named(value)}")
             return {}
-        given = {key: item for key, item in value.items() if item is not None}
-        out = {
-            key: self.fields[key].read(item, (*path, key), report) for key, item in given.items() if key in self.fields
-        }
-        for key in given.keys() - self.fields.keys():
-            report(
-                (*path, key),
-                f"there is no field {key!r} here{nearest(key, self.fields) or f'; known are {_listed(self.fields)}'}",
-            )
+        wrong = 0
+
+        def counted(at: Path, message: str, *, unsupported: bool = False) -> None:
+            nonlocal wrong
+            wrong += not unsupported
+            report(at, message, unsupported=unsupported)
+
+        out = self._fields(value, path, counted)
         for key in self.required:
-            if key not in given:
-                report(path, f"the field {key!r} is missing")
+            if key not in value:
+                counted(path, f"the field {key!r} is missing")
         for group in self.one_of:
-            if len(both := [key for key in group if key in given]) > 1:
-                report((*path, both[1]), f"{both[1]!r} and {both[0]!r} exclude each other: keep one")
-        for rule in self.rules:
+            if len(both := [key for key in group if key in out]) > 1:
+                counted((*path, both[1]), f"{both[1]!r} and {both[0]!r} exclude each other: keep one")
+        for rule in self.rules if not wrong else ():
             rule(out, path, report)
         return out
+
+    def _fields(self, value: dict[Any, Any], path: Path, report: Report) -> dict[str, Any]:
+        out = {}
+        for key, item in value.items():
+            if key not in self.fields:
+                if self.closed:
+                    word = key if isinstance(key, str) else named(key)
+                    report((*path, word), f"there is no field {_shortened(word)!r} here{self._known(word)}")
+                else:
+                    out[key] = item
+            elif item is not None:
+                out[key] = self.fields[key].read(item, (*path, key), report)
+            elif key not in self.nullable:
+                report((*path, key), "has no value (null): give it one, or take the field away")
+        return out
+
+    def _known(self, key: str) -> str:
+        names = sorted(self.fields)
+        listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        return nearest(key, names) or f"; known are {listed}"
 
 
 @dataclass(frozen=True)
@@ -239,16 +282,11 @@ class Unsupported:
         return value
 
 
-def nearest(word: Any, known: Any) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the known word nearest to `word`; empty if none is near."""
-    folded = {str(each).lower(): each for each in known}
-    near = difflib.get_close_matches(str(word).lower(), folded, n=1, cutoff=0.6)
+    folded = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word[:100].lower(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
-
-
-def _listed(known: Mapping[str, Type]) -> str:
-    names = sorted(known)
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 TEXT, FLAG, INT32 = Text(), Flag(), Whole()

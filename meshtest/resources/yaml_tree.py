@@ -1,10 +1,11 @@
 """YAML text as a tree of nodes that know their lines.
 
-Built from libyaml's events, one by one: its own tree builder recurses in C and kills the process when a file nests too deeply.
+Built from libyaml's events, one by one: its own tree builder recurses in C, and a file that nests deeply enough kills the process.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,15 +16,16 @@ from meshtest.errors import ResourceError
 MAX_DEPTH = 100
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.1, section 5.1
 
 
 @dataclass(slots=True)
 class Scalar:
-    """A single value as it is written; `plain` if neither quoted nor a block."""
+    """One value as it is written; `plain` if it is neither quoted nor a block. `tag` is empty where none is given."""
 
     line: int
     text: str
-    tag: str | None
+    tag: str
     plain: bool
 
 
@@ -37,11 +39,10 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys and values in order; `pending` is a key that still waits for its value."""
+    """Keys and values in order."""
 
     line: int
     entries: list[tuple[Node, Node]] = field(default_factory=list)
-    pending: Node | None = None
 
 
 @dataclass(slots=True)
@@ -56,25 +57,106 @@ Node = Scalar | Sequence | Mapping | Alias
 
 
 def trees(text: str, file: str) -> list[Node]:
-    """The roots of all documents; ResourceError names `file` and line if the text is no YAML or nests deeper than MAX_DEPTH."""
-    roots: list[Node] = []
-    composer = _Composer(file, roots)
+    """The roots of all documents; ResourceError names `file` and line if this is no YAML, or nests deeper than MAX_DEPTH."""
+    if bad := _NOT_TEXT.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise ResourceError(
+            f"{file}:{line}: this is not text: it holds the character U+{ord(bad[0]):04X}; is it the right file?"
+        )
+    composer = _Composer(file)
     for event in _events(text, file):
         composer.take(event)
-    return roots
+    return composer.roots
 
 
 def _events(text: str, file: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise ResourceError(_no_yaml(error, file)) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ResourceError(
-            f"{file}:{line}: this is not YAML: the character U+{ord(str(error.character)[:1]):04X} may not stand in it; is it the right file?"
-            if isinstance(error.character, str) and error.character
-            else f"{file}:{line}: this is not YAML: {error.reason}"
-        ) from None
-    except UnicodeError as error:
-        raise ResourceError(f"{file}: this is not text: {error.reason if hasattr(error, 'reason') else error}") from None
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}:{mark.line + 1}" if mark else file
+        problem = error.problem or "not understood"
+        tab = "\\t" in problem or "'\t'" in problem or _tab(text, mark.line if mark else -1)
+        hint = " (YAML is indented with spaces, never with tabs)" if tab else ""
+        raise ResourceError(f"{where}: this is not YAML: {problem}{hint}") from None
+    except yaml.YAMLError as error:
+        raise ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _tab(text: str, line: int) -> bool:
+    """Whether a line (from 0) is indented with a tab."""
+    lines = text.split("\n", line + 1)
+    return 0 <= line < len(lines) and lines[line].lstrip(" ").startswith("\t")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection under construction; `key` waits for its value."""
+
+    node: Sequence | Mapping
+    anchor: str | None
+    key: Node | None = None
+
+
+class _Composer:
+    """Puts nodes together from events, without recursion."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.roots: list[Node] = []
+        self.open: list[_Open] = []
+        self.anchors: dict[str, Node] = {}
+
+    def take(self, event: yaml.Event) -> None:
+        """The next event."""
+        if isinstance(event, yaml.ScalarEvent):
+            node = Scalar(_line(event), event.value, event.tag or "", event.style in (None, ""))
+            self._name(event.anchor, node)
+            self._add(node)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = self.open.pop()
+            self._name(done.anchor, done.node)
+            self._add(done.node)
+        elif isinstance(event, yaml.AliasEvent):
+            self._add(Alias(_line(event), self._target(event)))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.anchors = {}
+
+    def _begin(self, event: yaml.CollectionStartEvent) -> None:
+        if len(self.open) >= MAX_DEPTH:
+            raise ResourceError(
+                f"{self.file}:{_line(event)}: this nests deeper than {MAX_DEPTH} levels, which no Kubernetes manifest does"
+            )
+        node = Mapping(_line(event)) if isinstance(event, yaml.MappingStartEvent) else Sequence(_line(event))
+        self.anchors.pop(event.anchor, None)  # what it named before cannot be meant inside
+        self.open.append(_Open(node, event.anchor))
+
+    def _target(self, event: yaml.AliasEvent) -> Node:
+        if event.anchor in self.anchors:
+            return self.anchors[event.anchor]
+        inside = any(each.anchor == event.anchor for each in self.open)
+        wrong = "what this anchor names contains itself" if inside else "no anchor of this name stands before"
+        raise ResourceError(f"{self.file}:{_line(event)}: *{event.anchor}: {wrong}")
+
+    def _name(self, anchor: str | None, node: Node) -> None:
+        if anchor:
+            self.anchors[anchor] = node
+
+    def _add(self, node: Node) -> None:
+        if not self.open:
+            self.roots.append(node)
+            return
+        into = self.open[-1]
+        if isinstance(into.node, Sequence):
+            into.node.items.append(node)
+        elif into.key is None:
+            into.key = node
+        else:
+            into.node.entries.append((into.key, node))
+            into.key = None
+
+
+def _line(event: yaml.Event) -> int:
+    return int(event.start_mark.line) + 1

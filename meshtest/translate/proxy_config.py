@@ -28,13 +28,15 @@ class ProxyConfig:
 
 
 def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
-    """The configuration that istiod would send to `proxy`."""
-    clusters, endpoints = cluster.outbound(snapshot, proxy)
-    clusters |= cluster.special(snapshot, proxy)
+    """The configuration that istiod would send to `proxy`. What several proxies have in common is the same object."""
+    view = snapshot.view(proxy)
+    clusters, endpoints = snapshot.once(("outbound", view), lambda: cluster.outbound(snapshot, proxy))
+    clusters = clusters | snapshot.once(("special", proxy.gateway), lambda: cluster.special(snapshot, proxy))
     if proxy.gateway:
-        return ProxyConfig(
-            gateway.listeners(snapshot, proxy), gateway.route_configurations(snapshot, proxy), clusters, endpoints
-        )
-    listeners = {**sidecar_outbound.listeners(snapshot), "virtualInbound": sidecar_inbound.listener(snapshot, proxy)}
-    clusters |= sidecar_inbound.clusters(snapshot, proxy)
-    return ProxyConfig(listeners, sidecar_outbound.route_configurations(snapshot, proxy), clusters, endpoints)
+        routes = gateway.route_configurations(snapshot, proxy)
+        return ProxyConfig(gateway.listeners(snapshot, proxy), routes, clusters, endpoints)
+    routes = snapshot.once(("routes", view), lambda: sidecar_outbound.route_configurations(snapshot, proxy))
+    listeners = snapshot.once("listeners", lambda: sidecar_outbound.listeners(snapshot))
+    inbound = sidecar_inbound.listener(snapshot, proxy)
+    clusters = clusters | sidecar_inbound.clusters(snapshot, proxy)
+    return ProxyConfig({**listeners, "virtualInbound": inbound}, routes, clusters, endpoints)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
@@ -14,6 +14,7 @@ from meshtest.translate.destination_rule import DestinationRules
 from meshtest.translate.virtual_service import VirtualService, virtual_service
 
 Json = dict[str, Any]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,28 @@ class Snapshot:
 
     topology: Topology
     resources: Sequence[Resource]
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
+
+    def once(self, key: object, make: Callable[[], Made]) -> Made:
+        """What `make` makes, made once for each key: proxies that see the same rules share what follows from them."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
+
+    def view(self, proxy: Proxy) -> object:
+        """What of a proxy decides which rules it sees and how: the same for two proxies means the same outbound configuration."""
+        labels = frozenset(proxy.instance.labels.items()) if self._looks_at_labels else None
+        return (proxy.gateway, proxy.namespace, labels)
+
+    @cached_property
+    def _looks_at_labels(self) -> bool:
+        matches = (match for each in self.virtual_services for rule in each.rules for match in rule.get("match", []))
+        selectors = (rule.spec.get("workloadSelector") for rule in self.of_kind("DestinationRule"))
+        return any("sourceLabels" in match for match in matches) or any(each is not None for each in selectors)
 
     def of_kind(self, kind: str) -> list[Resource]:
         """Resources in the order in which istiod considers them: the oldest first, then by name."""

@@ -6,12 +6,12 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from meshtest.errors import MeshError
-from meshtest.meshes.local.envoy import DEADLINE, Envoy
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, compact
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
@@ -27,6 +27,13 @@ class Step:
     envoy: Envoy
     before: ProxyConfig
     after: ProxyConfig
+    texts: dict[int, str] = field(default_factory=dict)  # JSON of resources that several proxies share, by their id
+
+    def text(self, resource: Json) -> str:
+        """The resource as JSON, made once."""
+        if id(resource) not in self.texts:
+            self.texts[id(resource)] = compact(resource)
+        return self.texts[id(resource)]
 
 
 def take(steps: list[Step]) -> None:
@@ -36,7 +43,8 @@ def take(steps: list[Step]) -> None:
     last; each is acknowledged before the next is written.
     """
     deadline = time.monotonic() + DEADLINE
-    under_way = [_Course(step) for step in steps]
+    # Those with the most to do go first, so that their later phases overlap with the others' first.
+    under_way = [_Course(step) for step in sorted(steps, key=lambda step: step.before.listeners == step.after.listeners)]
     rounds = 0
     while under_way := [course for course in under_way if not course.advance()]:
         rounds += 1
@@ -70,14 +78,16 @@ class _Course:
 def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
     """Put a whole configuration there, before Envoy starts."""
     version = str(next(_versions))
+    step = Step(envoy, EMPTY, config)
     for name, routes in config.routes.items():
-        envoy.write(envoy.routes_file(name), version, [routes])
-    _write_all(envoy, "clusters", version, config.clusters)
-    _write_all(envoy, "listeners", version, config.listeners)
+        envoy.write(envoy.routes_file(name), version, [compact(routes)])
+    _write_all(step, "clusters", version, config.clusters)
+    _write_all(step, "listeners", version, config.listeners)
 
 
-def _write_all(envoy: Envoy, kind: str, version: str, resources: Mapping[str, Json]) -> None:
-    envoy.write(str(envoy.folder / f"{kind}.json"), version, list(resources.values()))
+def _write_all(step: Step, kind: str, version: str, resources: Mapping[str, Json]) -> None:
+    texts = [step.text(resource) for resource in resources.values()]
+    step.envoy.write(str(step.envoy.folder / f"{kind}.json"), version, texts)
 
 
 # What to wait for: the version that a statistic must show. A route's statistic starts with a prefix of no interest.
@@ -97,7 +107,7 @@ def _add_clusters(step: Step) -> Wanted:
     if all(before.get(name) == cluster for name, cluster in after.items()):
         return {}
     version = str(next(_versions))
-    _write_all(step.envoy, "clusters", version, {**before, **after})
+    _write_all(step, "clusters", version, {**before, **after})
     return {_is("cluster_manager.cds.version_text"): version}
 
 
@@ -106,7 +116,7 @@ def _change_routes(step: Step) -> Wanted:
     wanted: Wanted = {}
     for name, routes in step.after.routes.items():
         if step.before.routes.get(name) != routes:
-            step.envoy.write(step.envoy.routes_file(name), version, [routes])
+            step.envoy.write(step.envoy.routes_file(name), version, [step.text(routes)])
             if name in step.before.routes:  # a new one is read when a listener asks for it
                 wanted[_ends(f".rds.{name.replace(':', '_')}.version_text")] = version
     return wanted
@@ -116,7 +126,7 @@ def _change_listeners(step: Step) -> Wanted:
     if step.before.listeners == step.after.listeners:
         return {}
     version = str(next(_versions))
-    _write_all(step.envoy, "listeners", version, step.after.listeners)
+    _write_all(step, "listeners", version, step.after.listeners)
     return {_is("listener_manager.lds.version_text"): version}
 
 
@@ -127,7 +137,7 @@ def _remove(step: Step) -> Wanted:
     if not step.before.clusters.keys() - step.after.clusters.keys():
         return {}
     version = str(next(_versions))
-    _write_all(step.envoy, "clusters", version, step.after.clusters)
+    _write_all(step, "clusters", version, step.after.clusters)
     return {_is("cluster_manager.cds.version_text"): version}
 
 

@@ -38,6 +38,11 @@ def binary() -> str:
     return path
 
 
+def compact(value: Json) -> str:
+    """JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"))
+
+
 class Envoy:
     """A proxy of the local mesh, configured through watched files in `folder`, that writes its logs to `logs`."""
 
@@ -57,17 +62,17 @@ class Envoy:
         """The watched file that holds a route configuration."""
         return str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}.json")
 
-    def write(self, path: str, version: str, resources: list[Json]) -> None:
-        """Put resources into a watched file at once: written beside, renamed into place."""
+    def write(self, path: str, version: str, resources: list[str]) -> None:
+        """Put resources (JSON texts) into a watched file at once: written beside, renamed into place."""
         beside = f"{path}.new"
-        text = json.dumps({"version_info": version, "resources": resources}, separators=(",", ":"))
-        with open(beside, "w") as file:
-            file.write(text)
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(f'{{"version_info":"{version}","resources":[{",".join(resources)}]}}')
         os.rename(beside, path)
 
     def start(self, executable: str, group: int) -> None:
         """Start the process in a process group; `wait_ready` waits for it."""
-        (self.folder / "bootstrap.json").write_text(json.dumps(bootstrap(self.site, str(self.folder))))
+        start = json.dumps(bootstrap(self.site, str(self.folder)))
+        (self.folder / "bootstrap.json").write_text(start, encoding="utf-8")
         arguments = [
             "--disable-hot-restart",
             "--concurrency",
@@ -121,12 +126,12 @@ class Envoy:
             raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}")
 
     def _tail(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-15:]) or "  (empty)"
 
     def complaints(self) -> str:
         """What Envoy wrote to its log since the last time."""
-        with open(self.log, errors="replace") as log:
+        with open(self.log, encoding="utf-8", errors="replace") as log:
             log.seek(self._read)
             text = log.read()
             self._read = log.tell()

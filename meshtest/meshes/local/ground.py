@@ -10,7 +10,7 @@ that need a certificate are left out, because mutual TLS is not implemented by t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from meshtest.meshes.local.site import Address, Site, Sites
@@ -27,6 +27,9 @@ class Grounds:
     site: Site
     sites: Sites
     watched: Callable[[str], str | None]
+    shared: dict[int, Json] = field(
+        default_factory=dict
+    )  # grounded clusters that look the same everywhere, by their id
 
 
 def ground(config: ProxyConfig, grounds: Grounds) -> ProxyConfig:
@@ -55,10 +58,16 @@ def _cluster(cluster: Json, config: ProxyConfig, grounds: Grounds) -> Json:
     if name.startswith("inbound|"):
         return _static(cluster, grounds.site.workload(int(name.split("|")[1])))
     # loadBalancer PASSTHROUGH: the call goes to the Service's own address, behind which kube-proxy picks one at random.
-    return _with_endpoints({**cluster, "lb_policy": "RANDOM"}, config, grounds)
+    return _grounded({**cluster, "lb_policy": "RANDOM"}, config, grounds)
 
 
 def _with_endpoints(cluster: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+    if id(cluster) not in grounds.shared:
+        grounds.shared[id(cluster)] = _grounded(cluster, config, grounds)
+    return grounds.shared[id(cluster)]
+
+
+def _grounded(cluster: Json, config: ProxyConfig, grounds: Grounds) -> Json:
     assignment = _endpoints(config.endpoints[cluster["name"]], grounds)
     return {**_without(cluster, "eds_cluster_config"), "type": "STATIC", "load_assignment": assignment}
 

@@ -29,7 +29,7 @@ from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.translate import sidecar_inbound
 from meshtest.translate.proxy_config import ProxyConfig, translate
-from meshtest.translate.snapshot import Proxy, Snapshot
+from meshtest.translate.snapshot import Json, Proxy, Snapshot
 
 Keyed = Mapping[tuple[str, str, str, str], Resource]
 
@@ -87,6 +87,7 @@ class LocalMesh:
     def _start(self) -> None:
         assert self._guardian is not None
         group = self._guardian.group
+        shared: dict[int, Json] = {}
         self._workloads = Workloads(plan(self.topology, self._sites), self._logs / "workloads.log", group)
         for number, site in enumerate(self._sites.by_address.values()):
             envoy = Envoy(
@@ -97,7 +98,7 @@ class LocalMesh:
             )
             self._envoys[site.instance.address] = envoy
             self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(
-                self._snapshot, envoy
+                self._snapshot, envoy, shared
             )
             change.write_initial(envoy, self._sent[site.instance.address])
             envoy.start(self._executable, group)
@@ -115,9 +116,9 @@ class LocalMesh:
             self.close()
             raise
 
-    def _translated(self, snapshot: Snapshot, envoy: Envoy) -> tuple[ProxyConfig, ProxyConfig]:
+    def _translated(self, snapshot: Snapshot, envoy: Envoy, shared: dict[int, Json]) -> tuple[ProxyConfig, ProxyConfig]:
         config = translate(snapshot, Proxy(envoy.site.instance))
-        return config, ground(config, Grounds(envoy.site, self._sites, self._watched(envoy)))
+        return config, ground(config, Grounds(envoy.site, self._sites, self._watched(envoy), shared))
 
     def _watched(self, envoy: Envoy) -> Callable[[str], str | None]:
         """Routes are watched where traffic flows: at gateways, and in sidecars for the ports of workloads."""
@@ -139,9 +140,11 @@ class LocalMesh:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
         self.check()
         snapshot = Snapshot(self.topology, tuple(resources.values()))
-        new = {address: self._translated(snapshot, envoy) for address, envoy in self._envoys.items()}
+        shared: dict[int, Json] = {}
+        new = {address: self._translated(snapshot, envoy, shared) for address, envoy in self._envoys.items()}
         changed = [address for address in new if new[address][1] != self._sent[address]]
-        steps = [change.Step(self._envoys[address], self._sent[address], new[address][1]) for address in changed]
+        texts: dict[int, str] = {}
+        steps = [change.Step(self._envoys[each], self._sent[each], new[each][1], texts) for each in changed]
         try:
             change.take(steps)
         except MeshError:

@@ -90,7 +90,10 @@ class Workloads:
 
     def _tail(self) -> str:
         return (
-            "\n".join(f"  {line}" for line in self._log.read_text(errors="replace").splitlines()[-15:]) or "  (empty)"
+            "\n".join(
+                f"  {line}" for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+            )
+            or "  (empty)"
         )
 
 
