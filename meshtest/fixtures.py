@@ -144,7 +144,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         request.node.nodeid,
         session.connections,
         lambda found: session.record(request.node, found),
-        lambda text: session.progress(request.node, text),
+        session.progress,
     )
     try:
         yield own

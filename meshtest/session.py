@@ -70,22 +70,15 @@ class Session:
         item.user_properties.append((f"{prefix}.finding", found.as_json()))
         item.user_properties.extend((f"{prefix}.{name}", value) for name, value in found.properties().items())
 
-    def progress(self, item: pytest.Item, text: str) -> None:
+    def progress(self, text: str) -> None:
         """Show a line while a verdict is being reached, on a terminal; an empty text clears it."""
         writer = self._config.get_terminal_writer()
         if hasattr(self._config, "workerinput") or not writer.hasmarkup or self._config.get_verbosity() < 0:
             return
         with self._uncaptured():
-            shown = text[: writer.fullwidth - 2]
-            writer.write(f"\r\x1b[K{shown}" if text else "\r\x1b[K", flush=True)
-            if not text:
-                self._redraw(writer, item)
-
-    def _redraw(self, writer: Any, item: pytest.Item) -> None:
-        """The progress line stood where pytest writes the test's file or name: tell its reporter to write it again."""
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None:
-            reporter.currentfspath = None
+            # On the line below, so that what pytest has written stays: make room for it, go there, come back.
+            room, shown = ("\x1bD\x1bM" if text else ""), text[: writer.fullwidth - 2]
+            writer.write(f"{room}\x1b7\x1b[1B\r\x1b[K{shown}\x1b8", flush=True)
 
     @contextlib.contextmanager
     def _uncaptured(self) -> Iterator[None]:

@@ -216,4 +216,4 @@ def _check_errors(samples: list[Sample], what: Request, limit: int) -> None:
 def _line(what: Request, trial: Trial) -> str:
     n = trial.requests or 1
     shares = ", ".join(f"{name or 'no version'} {100 * count / n:.1f} %" for name, count in trial.observed().items())
-    return f"{what}: {trial.requests} requests, {shares}; {100 * trial.progress:.0f} % of the way"
+    return f"{what}: {trial.requests} requests, {shares}; about {trial.remaining()} more"

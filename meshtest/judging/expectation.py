@@ -36,9 +36,8 @@ class Trial(Protocol):
     def requests(self) -> int:
         """How many answers counted so far."""
 
-    @property
-    def progress(self) -> float:
-        """How close it is to HOLDS, 0..1."""
+    def remaining(self) -> int:
+        """About how many more requests lead to HOLDS on a right mesh; 0 once there is a verdict."""
 
     def forecast(self) -> Forecast:
         """How many requests it will need."""
@@ -93,10 +92,9 @@ class SplitTrial:
         """How many answers counted so far."""
         return self.test.requests
 
-    @property
-    def progress(self) -> float:
-        """How close it is to HOLDS, 0..1."""
-        return self.test.progress
+    def remaining(self) -> int:
+        """About how many more requests lead to HOLDS on a right mesh; 0 once there is a verdict."""
+        return self.test.remaining()
 
     def forecast(self) -> Forecast:
         """How many requests it will need."""

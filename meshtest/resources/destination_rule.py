@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from meshtest.resources import name
 from meshtest.resources.document import Path
 from meshtest.resources.schema import (
     COUNT,
     DURATION,
     DURATION_OR_ZERO,
     FLAG,
-    PORT,
     TEXT,
     UINT32,
     Enum,
@@ -20,15 +20,24 @@ from meshtest.resources.schema import (
     Message,
     Number,
     Report,
+    Text,
     Type,
     Unsupported,
     Whole,
 )
+from meshtest.resources.virtual_service import EXPORT_TO, PORT_SELECTOR, exported_once
+
+UINT64 = Whole(0, 2**64 - 1)
 
 
 def _not_empty(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     if not spec:
         report(path, f"{path[-1]} must have at least one field; take it away if nothing is meant")
+
+
+def _one_protocol(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if spec.get("h2UpgradePolicy") == "UPGRADE" and spec.get("useClientProtocol"):
+        report((*path, "useClientProtocol"), "cannot be true where h2UpgradePolicy is UPGRADE: keep one")
 
 
 CONNECTION_POOL = Message(
@@ -53,11 +62,21 @@ CONNECTION_POOL = Message(
                 "useClientProtocol": FLAG,
                 "maxConcurrentStreams": COUNT,
                 "http2KeepAlive": Message({"interval": DURATION, "timeout": DURATION}),
-            }
+            },
+            rules=(_one_protocol,),
         ),
     },
     rules=(_not_empty,),
 )
+
+
+def _split(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if spec.get("consecutiveLocalOriginFailures") and not spec.get("splitExternalLocalOriginErrors"):
+        report(
+            (*path, "consecutiveLocalOriginFailures"),
+            "counts only with splitExternalLocalOriginErrors: true; set that too, or take it away",
+        )
+
 
 OUTLIER_DETECTION = Message(
     {
@@ -70,18 +89,38 @@ OUTLIER_DETECTION = Message(
         "baseEjectionTime": DURATION,
         "maxEjectionPercent": Whole(0, 100),
         "minHealthPercent": Whole(0, 100),
-        "outlierDetectionHttpErrorCodes": ListOf(Whole(100, 599)),
-    }
+        "outlierDetectionHttpErrorCodes": ListOf(Whole(100, 599)),  # istiod 1.32 takes it and does nothing with it
+    },
+    rules=(_split,),
+    nullable=("consecutive5xxErrors", "consecutiveGatewayErrors", "consecutiveLocalOriginFailures"),
 )
 
 _HASH_KEYS = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName")
+_MOST_TABLE = 5_000_011  # Envoy's limit of a Maglev table
+
+
+def _prime(number: int) -> bool:
+    return number > 1 and all(number % factor for factor in range(2, int(number**0.5) + 1))
+
+
+def _table_size(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    size = spec.get("tableSize", 0)
+    if not 0 < size < _MOST_TABLE or not _prime(size):
+        report((*path, "tableSize"), f"must be a prime number below {_MOST_TABLE}; this is {size}")
+
+
+def _one_ring_size(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    for key in ("ringHash", "maglev"):
+        if spec.get("minimumRingSize") and key in spec:
+            report((*path, "minimumRingSize"), f"'minimumRingSize' and {key!r} exclude each other: keep {key!r}")
+
 
 CONSISTENT_HASH = Message(
     {
         "httpHeaderName": TEXT,
         "httpCookie": Message(
             {
-                "name": TEXT,
+                "name": Text(lambda text: None if text else "must not be empty"),
                 "path": TEXT,
                 "ttl": DURATION_OR_ZERO,
                 "attributes": ListOf(Message({"name": TEXT, "value": TEXT}, required=("name",))),
@@ -90,16 +129,18 @@ CONSISTENT_HASH = Message(
         ),
         "useSourceIp": FLAG,
         "httpQueryParameterName": TEXT,
-        "ringHash": Message({"minimumRingSize": COUNT}),
-        "maglev": Message({"tableSize": COUNT}),
-        "minimumRingSize": COUNT,
+        "ringHash": Message({"minimumRingSize": UINT64}),
+        "maglev": Message({"tableSize": UINT64}, rules=(_table_size,)),
+        "minimumRingSize": UINT64,
     },
     one_of=(_HASH_KEYS, ("ringHash", "maglev")),
+    rules=(_one_ring_size,),
 )
 
 WARMUP = Message(
     {"duration": DURATION, "minimumPercent": Number(0, 100), "aggression": Number(1)},
     required=("duration",),
+    nullable=("minimumPercent", "aggression"),
 )
 
 LOAD_BALANCER = Message(
@@ -107,6 +148,7 @@ LOAD_BALANCER = Message(
         "simple": Enum(("UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")),
         "consistentHash": CONSISTENT_HASH,
         "localityLbSetting": Unsupported(),
+        "zoneAwareLbSetting": Unsupported(),
         "warmupDurationSecs": DURATION,
         "warmup": WARMUP,
     },
@@ -118,35 +160,58 @@ _POLICY: dict[str, Type] = {
     "connectionPool": CONNECTION_POOL,
     "outlierDetection": OUTLIER_DETECTION,
     "tls": Unsupported(),
-    "retryBudget": Message({"percent": Number(0, 100), "minRetryConcurrency": UINT32}),
 }
-PORT_POLICY = Message({**_POLICY, "port": Message({"number": PORT}, required=("number",))}, required=("port",))
+
+
+def _some_block(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if not spec.keys() - {"port"}:
+        report(path, "must say something about the port beside its number")
+
+
+PORT_POLICY = Message({**_POLICY, "port": PORT_SELECTOR}, required=("port",), rules=(_some_block,))
 TRAFFIC_POLICY = Message(
-    {**_POLICY, "portLevelSettings": ListOf(PORT_POLICY), "tunnel": Unsupported(), "proxyProtocol": Unsupported()},
+    {
+        **_POLICY,
+        "retryBudget": Message(
+            {"percent": Number(0, 100), "minRetryConcurrency": UINT32, "budgetInterval": Unsupported()},
+            nullable=("percent", "minRetryConcurrency"),
+        ),
+        "portLevelSettings": ListOf(PORT_POLICY),
+        "tunnel": Unsupported(),
+        "proxyProtocol": Unsupported(),
+    },
     rules=(_not_empty,),
 )
-SUBSET = Message({"name": TEXT, "labels": MapOf(TEXT), "trafficPolicy": TRAFFIC_POLICY}, required=("name",))
+LABELS = MapOf(Text(name.label_value), name.label_key)
+SUBSET = Message({"name": Text(name.label), "labels": LABELS, "trafficPolicy": TRAFFIC_POLICY}, required=("name",))
 
 
 def _subset_names(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     seen: set[str] = set()
     for index, subset in enumerate(spec.get("subsets", [])):
-        if (name := subset.get("name")) in seen:
+        if (given := subset["name"]) in seen:
             report(
                 (*path, "subsets", index, "name"),
-                f"the subset {name!r} is defined twice; only one definition can count",
+                f"the subset {given!r} is defined twice; only one definition can count",
             )
-        seen.add(str(name))
+        seen.add(given)
+
+
+def _private(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if "workloadSelector" in spec and (len(names := spec.get("exportTo", [])) > 1 or "*" in names):
+        report(
+            (*path, "exportTo"), "a rule with a workloadSelector counts in its own namespace only: write . or nothing"
+        )
 
 
 DESTINATION_RULE: Type = Message(
     {
-        "host": TEXT,
+        "host": Text(name.host),
         "trafficPolicy": TRAFFIC_POLICY,
         "subsets": ListOf(SUBSET),
-        "exportTo": ListOf(TEXT),
-        "workloadSelector": Message({"matchLabels": MapOf(TEXT)}),
+        "exportTo": EXPORT_TO,
+        "workloadSelector": Message({"matchLabels": LABELS}),
     },
     required=("host",),
-    rules=(_subset_names,),
+    rules=(_subset_names, exported_once, _private),
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from meshtest.errors import ResourceError
+from meshtest.resources import name
 from meshtest.resources.destination_rule import DESTINATION_RULE
-from meshtest.resources.document import Document, Path, parse
+from meshtest.resources.document import MAX_BYTES, Document, Path, parse
 from meshtest.resources.gateway import GATEWAY
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import Type, nearest
+from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
 from meshtest.resources.virtual_service import VIRTUAL_SERVICE
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
@@ -41,12 +43,33 @@ LATER = {
         for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")
     ),
 }
-VERSIONS = ("v1", "v1beta1", "v1alpha3", "v1alpha1", "v1alpha2")
+VERSIONS = ("v1", "v1beta1", "v1alpha3")
+_GROUPS_OF = {kind: group for group, kind in (*LATER, *SCHEMAS)}
+
+METADATA = Message(
+    {
+        "name": Text(name.object_name),
+        "namespace": Text(lambda text: name.label(text) if text else None),
+        "labels": MapOf(TEXT),
+        "annotations": MapOf(TEXT),
+    },
+    nullable=("namespace", "labels", "annotations"),
+    closed=False,
+)
 
 
 def is_istio(resource: Resource) -> bool:
-    """Whether this is Istio's (or the Gateway API's) to interpret; other kinds describe the topology."""
-    return resource.group in ISTIO_GROUPS
+    """Whether this is Istio's (or the Gateway API's) to interpret, or was meant to be; other kinds describe the topology."""
+    return resource.group in ISTIO_GROUPS or bool(_group_meant(resource))
+
+
+def _group_meant(resource: Resource) -> str:
+    """The group that a misspelt or missing one stands for; empty where it is somebody else's."""
+    own = _GROUPS_OF.get(resource.kind, "")
+    if own and not resource.group:
+        return own
+    near = difflib.get_close_matches(resource.group[:100], ISTIO_GROUPS, n=1, cutoff=0.75 if own else 0.9)
+    return near[0] if near else ""
 
 
 def read_files(paths: Iterable[FilePath | str], namespace: str = "default") -> list[Resource]:
@@ -60,9 +83,12 @@ def read_files(paths: Iterable[FilePath | str], namespace: str = "default") -> l
 
 
 def _files(path: FilePath) -> list[FilePath]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json") and file.is_file())
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json") and file.is_file())
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot be read: {error.strerror}") from None
     if not found:
         raise ResourceError(f"{path}: this folder holds no *.yaml, *.yml or *.json file")
     return found
@@ -70,7 +96,8 @@ def _files(path: FilePath) -> list[FilePath]:
 
 def _bytes(file: FilePath) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise ResourceError(f"{file}: cannot be read: {error.strerror}") from None
 
@@ -103,6 +130,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:
         problems.append(Problem(resource, path, message, unsupported))
 
+    METADATA.read(resource.body["metadata"], ("metadata",), report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
         _unknown_kind(resource, report)
@@ -110,16 +138,23 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     if resource.api_version.rpartition("/")[2] not in VERSIONS:
         report(("apiVersion",), f"there is no version {resource.api_version!r} of this kind; use {NETWORKING}/v1")
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
-        report(
-            (key,), f"there is no field {key!r} here{nearest(key, ('spec', 'metadata')) or '; it belongs under spec'}"
-        )
-    spec = schema.read(resource.body.get("spec") or {}, ("spec",), report)
+        meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
+        report((str(key),), f"there is no field {key!r} here{meant}")
+    given = resource.body.get("spec")
+    spec = schema.read({} if given is None else given, ("spec",), report)
     return replace(resource, body={**resource.body, "spec": spec})
 
 
-def _unknown_kind(resource: Resource, report: Any) -> None:
-    if (resource.group, resource.kind) in LATER:
-        report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
-        return
-    known = sorted({kind for group, kind in (*SCHEMAS, *LATER) if group == resource.group})
-    report(("kind",), f"there is no kind {resource.kind!r} in {resource.group}{nearest(resource.kind, known)}")
+def _unknown_kind(resource: Resource, report: Report) -> None:
+    group, kind = resource.group, resource.kind
+    if (group, kind) in LATER:
+        report((), f"the kind {kind} is not implemented by the local mesh", unsupported=True)
+    elif group not in ISTIO_GROUPS:
+        meant = _group_meant(resource)
+        report(("apiVersion",), f"there is no {kind} in {resource.api_version!r}; did you mean '{meant}/v1'?")
+    elif kind in _GROUPS_OF:
+        report(("apiVersion",), f"the kind {kind} is not in {group}; did you mean '{_GROUPS_OF[kind]}/v1'?")
+    else:
+        known = sorted(each for its, each in (*SCHEMAS, *LATER) if its == group)
+        hint = nearest(kind, known) or f"; known are {', '.join(known)}"
+        report(("kind",), f"there is no kind {kind!r} in {group}{hint}")

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _FIRST_LABEL = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")
+_OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(rf"(?:[-a-zA-Z0-9.]+/)?(?=.){_LABEL_VALUE.pattern}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -27,6 +28,13 @@ def label(text: str) -> str | None:
     if len(text) <= 63 and _LABEL.fullmatch(text):
         return None
     return f"must be letters, digits and `-`, from 1 to 63 of them; this is {text!r}"
+
+
+def object_name(text: str) -> str | None:
+    """The name of a Kubernetes object (a DNS subdomain)."""
+    if len(text) <= 253 and _OBJECT.fullmatch(text):
+        return None
+    return f"must be of small letters, digits, `-` and `.`; this is {text!r}"
 
 
 def host(text: str) -> str | None:

@@ -13,7 +13,22 @@ _FLAGS = re.compile(r"\(\?(?!-?\))(?:[imsU]*|[imsU]*-[imsU]+)[:)]|\(\?\)")
 _UNICODE = re.compile(r"\\[pP](?:\{\^?[A-Za-z_]+\}|[CLMNPSZ])")
 _HEXADECIMAL = re.compile(r"\\x(?:[0-9a-fA-F]{2}|\{[0-9a-fA-F]+\})")
 _OCTAL = re.compile(r"\\(?:[1-7][0-7]{1,2}|0[0-7]{0,2})")
-_POSIX = ("alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word", "xdigit")
+_POSIX = (
+    "alnum",
+    "alpha",
+    "ascii",
+    "blank",
+    "cntrl",
+    "digit",
+    "graph",
+    "lower",
+    "print",
+    "punct",
+    "space",
+    "upper",
+    "word",
+    "xdigit",
+)
 _POSIX_CLASS = re.compile(rf"\[:\^?(?:{'|'.join(_POSIX)}):\]")
 
 
@@ -115,7 +130,14 @@ class _Scanner:
                 self.groups += 1
                 self.operand = False
         else:
-            raise _Wrong(f"it has no {self.text[self.at : self.at + 4]}: there is no look-around, and no such group")
+            raise _Wrong(f"it knows no {self.text[self.at : self.at + 4]}{self._advice()}")
+
+    def _advice(self) -> str:
+        if self.text.startswith(("(?!", "(?=", "(?<!", "(?<="), self.at):
+            return (
+                " (there is no look-around; withoutHeaders, or a rule of its own before this one, does what it is for)"
+            )
+        return ""
 
     def _escape(self, within: bool) -> str:
         """Steps over an escape; comes back with the one character it stands for, or nothing."""

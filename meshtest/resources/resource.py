@@ -93,9 +93,8 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
     kind, api_version = value.get("kind"), value.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind or not api_version:
         raise ResourceError(f"{where}: a Kubernetes object needs a kind and an apiVersion, each a text")
-    if kind.endswith("List") and isinstance(value.get("items"), list):
-        for index, item in enumerate(value["items"]):
-            yield from _objects(item, (*path, "items", index), document, namespace)
+    if kind == "List" or (kind.endswith("List") and "items" in value):
+        yield from _items(value.get("items"), (*path, "items"), document, namespace)
         return
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -103,7 +102,13 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
         raise ResourceError(f"{where}: {kind} has no metadata.name (a text)")
     own = metadata.get("namespace") or namespace
     if not isinstance(own, str):
-        raise ResourceError(
-            f"{document.file}:{document.line((*path, 'metadata', 'namespace'))}: {kind} {name}: metadata.namespace must be a text"
-        )
+        at = document.line((*path, "metadata", "namespace"))
+        raise ResourceError(f"{document.file}:{at}: {kind} {name} metadata.namespace: must be a text")
     yield Resource(kind, api_version, name, "" if kind in CLUSTER_SCOPED else own, value, document, path)
+
+
+def _items(items: Any, path: Path, document: Document, namespace: str) -> Iterator[Resource]:
+    if items is not None and not isinstance(items, list):
+        raise ResourceError(f"{document.file}:{document.line(path)}: the items of a List must be a list")
+    for index, item in enumerate(items or ()):
+        yield from _objects(item, (*path, index), document, namespace)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_WORDS: dict[str, Any] = {word: None for word in ("", "~", "null", "Null", "NULL")}
+_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _WORDS |= {each: True for word in ("y", "yes", "true", "on") for each in (word, word.title(), word.upper())}
 _WORDS |= {each: False for word in ("n", "no", "false", "off") for each in (word, word.title(), word.upper())}
 _WORDS |= {f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")}
 _WORDS |= {f".{word}": float("nan") for word in ("nan", "NaN", "NAN")}
 
-_INTEGER = re.compile(r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))")
+_INTEGER = re.compile(
+    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
+)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 _LEAST, _MOST = -(2**63), 2**64 - 1
@@ -33,8 +35,8 @@ def resolved(text: str) -> Any:
         value = int(whole[base], _BASES[base]) * (-1 if plain[0] == "-" else 1)
         if _LEAST <= value <= _MOST:
             return value
-    if _FLOAT.fullmatch(plain) and abs(value := float(plain)) != float("inf"):
-        return value
+    if _FLOAT.fullmatch(plain) and abs(number := float(plain)) != float("inf"):
+        return number
     return text
 
 

@@ -116,7 +116,7 @@ class Flag:
 
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6}  # noqa: RUF001 - Go knows both signs for micro
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6}
 _NANOSECONDS |= {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _LONGEST = 2**63 - 1  # nanoseconds in Go's time.Duration: 292 years
 
@@ -234,10 +234,10 @@ class Message:
             return {}
         wrong = 0
 
-        def counted(at: Path, message: str, *, unsupported: bool = False) -> None:
+        def counted(path: Path, message: str, *, unsupported: bool = False) -> None:
             nonlocal wrong
             wrong += not unsupported
-            report(at, message, unsupported=unsupported)
+            report(path, message, unsupported=unsupported)
 
         out = self._fields(value, path, counted)
         for key in self.required:

@@ -130,7 +130,7 @@ class _Composer:
                 f"{self.file}:{_line(event)}: this nests deeper than {MAX_DEPTH} levels, which no Kubernetes manifest does"
             )
         node = Mapping(_line(event)) if isinstance(event, yaml.MappingStartEvent) else Sequence(_line(event))
-        self.anchors.pop(event.anchor, None)  # what it named before cannot be meant inside
+        self.anchors.pop(event.anchor or "", None)  # what it named before cannot be meant inside
         self.open.append(_Open(node, event.anchor))
 
     def _target(self, event: yaml.AliasEvent) -> Node:
@@ -159,4 +159,4 @@ class _Composer:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return event.start_mark.line + 1 if event.start_mark else 1

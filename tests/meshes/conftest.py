@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
 from meshtest.topology.default import default_topology
@@ -35,10 +37,14 @@ def put(bookinfo: LocalMesh) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.fixture
-def leftovers() -> Callable[[], list[str]]:
-    """What a mesh may have left: folders of meshes that are not there now; call it after."""
-    places = [Path("/dev/shm"), Path("/tmp")]
-    before = {path for place in places if place.is_dir() for path in place.glob("meshtest-*")}
-    return lambda: [
-        str(path) for place in places if place.is_dir() for path in place.glob("meshtest-*") if path not in before
-    ]
+def leftovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What the meshes that a test has made have left: their folders that are still there."""
+    made: list[str] = []
+    start = Guardian.__init__
+
+    def noted(self: Guardian, *arguments: Any) -> None:
+        start(self, *arguments)
+        made.extend(self.folders)
+
+    monkeypatch.setattr(Guardian, "__init__", noted)
+    return lambda: [folder for folder in made if os.path.exists(folder)]

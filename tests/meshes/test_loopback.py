@@ -56,7 +56,7 @@ def test_without_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(99, "Cannot assign requested address")
 
     monkeypatch.setattr(loopback, "_bound", unreachable)
-    with pytest.raises(MeshError, match=r"no loopback: .* ip link set lo up"):
+    with pytest.raises(MeshError, match=r"no loopback: .*ip link set lo up"):
         Loopback().address()
 
 

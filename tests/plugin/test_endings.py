@@ -23,7 +23,7 @@ def note(mesh, name):
     backend = mesh._backend
     pids = [envoy.process.pid for envoy in backend._envoys.values()] + [backend._workloads.process.pid]
     pids.append(backend._guardian._process.pid)
-    left = {"pids": pids, "folders": [str(backend._folder), str(backend._logs)], "own": os.getpid(),
+    left = {"pids": pids, "folders": backend._guardian.folders, "own": os.getpid(),
             "log": str(backend._gateway().access_log)}
     Path(name + ".new").write_text(json.dumps(left))
     os.rename(name + ".new", name)

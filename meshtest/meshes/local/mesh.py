@@ -16,7 +16,7 @@ from meshtest.meshes.local import change
 from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance
-from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import Grounds, ground
 from meshtest.meshes.local.guardian import Guardian
@@ -58,8 +58,6 @@ class LocalMesh:
         self.topology = topology
         self._executable = binary()
         self._loopback = Loopback()
-        self._folder = Path(tempfile.mkdtemp(prefix="meshtest-", dir=_quick_folder()))
-        self._logs = Path(tempfile.mkdtemp(prefix="meshtest-logs-"))
         self._guardian: Guardian | None = None
         self._workloads: Workloads | None = None
         self._envoys: dict[str, Envoy] = {}
@@ -67,9 +65,6 @@ class LocalMesh:
         self._sent: dict[str, ProxyConfig] = {}
         self._snapshot = Snapshot(topology, ())
         try:
-            self._guardian = Guardian(
-                (self._folder, self._logs), tuple(claim.fileno() for claim in self._loopback.claims)
-            )
             self._sites = self._place()
             self._start()
         except BaseException:
@@ -85,23 +80,23 @@ class LocalMesh:
         return places
 
     def _start(self) -> None:
-        assert self._guardian is not None
-        group = self._guardian.group
+        guardian = self._guardian = Guardian(
+            (_quick_place(), tempfile.gettempdir()), tuple(claim.fileno() for claim in self._loopback.claims)
+        )
+        folder, logs = map(Path, guardian.folders)
         shared: dict[int, Json] = {}
-        self._workloads = Workloads(plan(self.topology, self._sites), self._logs / "workloads.log", group)
+        self._workloads = Workloads(plan(self.topology, self._sites), logs / "workloads.log", guardian.group)
         for number, site in enumerate(self._sites.by_address.values()):
-            envoy = Envoy(
-                f"{site.instance.name}.{site.instance.namespace}",
-                site,
-                self._folder / f"p{number}",
-                self._logs / f"p{number}",
-            )
+            name = f"{site.instance.name}.{site.instance.namespace}"
+            envoy = Envoy(name, site, folder / f"p{number}", logs / f"p{number}")
             self._envoys[site.instance.address] = envoy
             self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(
                 self._snapshot, envoy, shared
             )
             change.write_initial(envoy, self._sent[site.instance.address])
-            envoy.start(self._executable, group)
+        check_watches(sum(2 + len(config.routes) for config in self._sent.values()))
+        for envoy in self._envoys.values():
+            envoy.start(self._executable, guardian.group)
 
     def wait_ready(self) -> None:
         """Wait until all workloads listen and all proxies are ready; if one is not, MeshError says why, and all are ended."""
@@ -237,9 +232,6 @@ class LocalMesh:
     def close(self) -> None:
         """End all processes and remove all files; harmless when repeated."""
         if self._guardian is None:
-            for folder in (self._folder, self._logs):
-                with contextlib.suppress(FileNotFoundError):
-                    os.rmdir(folder)
             self._loopback.close()
             return
         guardian, self._guardian = self._guardian, None
@@ -252,8 +244,8 @@ class LocalMesh:
         self._loopback.close()
 
 
-def _quick_folder() -> str | None:
-    """A folder for watched files and sockets: in memory where there is one, because replacing a file on disk takes a millisecond.
+def _quick_place() -> str:
+    """Where to put watched files and sockets: in memory where there is one, because replacing a file on disk takes a millisecond.
 
     Else the usual one for temporary files, unless its name is too long for a socket's path.
     """
