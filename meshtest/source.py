@@ -21,6 +21,8 @@ from meshtest.traffic.sample import Sample, join
 if TYPE_CHECKING:
     import httpx
 
+    from meshtest.judging.control import Control
+
 
 class Watch(Protocol):
     """Who wants to know what a source finds, and can make a mesh wrong on purpose."""
@@ -105,7 +107,7 @@ class Source:
         """Show that the expectation can fail: make the mesh wrong by exactly the stated margin, in each way, and see each called VIOLATED.
 
         The weights of the rule that decides the request are changed for a while. The controls miss with a probability of 1e-6 each.
-        Raises AssertionError if one is not called VIOLATED.
+        Raises PolicyViolation if one is not called VIOLATED, or comes out otherwise than it was made.
         """
         __tracebackhide__ = True
         rule = self._mesh.rule(self._workload, what)
@@ -119,7 +121,13 @@ class Source:
             ):
                 found, judgement = self._judged(driver, what, expectation.strict(), 0, control.name)
             if judgement.verdict is not Verdict.VIOLATED:
-                raise AssertionError(f"the control ({control.name}) was not noticed: {found.message()}")
+                raise PolicyViolation(f"the control ({control.name}) was not noticed.\n{found.message()}", judgement)
+            if strangers := _strangers(control, found):
+                raise PolicyViolation(
+                    f"the control ({control.name}) came out otherwise: answers from {strangers}, which it gives nothing; "
+                    f"look at the labels of the subsets.\n{found.message()}",
+                    judgement,
+                )
             judgements.append(judgement)
         return judgements
 
@@ -193,6 +201,12 @@ class Source:
         return httpx.Client(
             base_url=f"http://{host}:{port}", headers=headers, transport=transport, trust_env=False, **options
         )
+
+
+def _strangers(control: Control, found: Finding) -> str:
+    """Who answered although a control gives them nothing: then VIOLATED had another cause than the control."""
+    answered = [arm["arm"] for arm in found.evidence["arms"] if arm["count"]]
+    return ", ".join(str(arm) for arm in answered if not control.shares.get(arm) and not control.astray)
 
 
 def _check(rule: Rule | None) -> None:

@@ -52,10 +52,11 @@ def outbound(snapshot: Snapshot, proxy: Proxy) -> tuple[dict[str, Json], dict[st
 
 
 def rule_for(snapshot: Snapshot, proxy: Proxy, host: str) -> DestinationRule | None:
-    """The DestinationRule that counts when `proxy` calls `host`."""
+    """The DestinationRule that counts when `proxy` calls `host`; none if there is no such Service."""
     service = snapshot.topology.by_hostname.get(host)
-    namespace = service.namespace if service else proxy.namespace
-    return snapshot.destination_rules.lookup(host, namespace, proxy.namespace, proxy.instance.labels)
+    if service is None:
+        return None
+    return snapshot.destination_rules.lookup(host, service.namespace, proxy.namespace, proxy.instance.labels)
 
 
 def _outbound(snapshot: Snapshot, proxy: Proxy, name: str, port: Port, policy: Policy) -> Json:
@@ -109,7 +110,7 @@ def thresholds(policy: Policy) -> Json:
 
 
 def _keepalive(given: Mapping[str, Any]) -> Json:
-    out: Json = {"keepalive_probes": given["probes"]} if "probes" in given else {}
+    out: Json = {"keepalive_probes": given["probes"]} if given.get("probes") else {}
     return {**out, **{f"keepalive_{key}": int(float(given[key][:-1])) for key in ("time", "interval") if key in given}}
 
 
@@ -153,7 +154,7 @@ def _http2(streams: int, keepalive: Mapping[str, Any] | None) -> Json:
 
 def inbound(snapshot: Snapshot, service: Service, port: Port, target: int) -> Json:
     """The cluster by which a sidecar reaches its own workload; only the connection pool of the Service's rule applies to it."""
-    rule = snapshot.destination_rules.lookup(service.hostname, service.namespace, service.namespace, {})
+    rule = snapshot.destination_rules.lookup(service.hostname, service.namespace, service.namespace, None)
     policy = {
         key: value for key, value in (rule.policy_for(port.number) if rule else {}).items() if key == "connectionPool"
     }

@@ -19,9 +19,9 @@ def cors(given: Mapping[str, Any]) -> Json:
         "filter_enabled": {"default_value": {"numerator": 100}},
         "forward_not_matching_preflights": given.get("unmatchedPreflights") != "IGNORE",
     }
-    if "allowOrigins" in given:
+    if given.get("allowOrigins"):
         out["allow_origin_string_match"] = [string_match(each) for each in given["allowOrigins"]]
-    elif "allowOrigin" in given:
+    elif given.get("allowOrigin"):
         out["allow_origin_string_match"] = [{"exact": each} for each in given["allowOrigin"]]
     out |= {envoy: ",".join(given[field]) for field, envoy in _LISTS.items() if given.get(field)}
     if "allowCredentials" in given:

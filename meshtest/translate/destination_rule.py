@@ -11,7 +11,6 @@ from typing import Any
 
 from meshtest.resources.resource import Resource
 from meshtest.translate.host import most_specific, resolved
-from meshtest.translate.virtual_service import exported
 
 Policy = Mapping[str, Any]
 
@@ -20,7 +19,10 @@ BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyPro
 
 @dataclass(frozen=True)
 class DestinationRule:
-    """One rule, or several for one host merged: the first policy counts, subsets add up, the first of a name counts."""
+    """One rule, or several for one host merged: the first policy counts, subsets add up, the first of a name counts.
+
+    `export_to` is as it is written, empty for all namespaces.
+    """
 
     resource: Resource
     host: str
@@ -28,6 +30,16 @@ class DestinationRule:
     selector: Mapping[str, str] | None
     policy: Policy | None
     subsets: tuple[Mapping[str, Any], ...]
+
+    def visible_in(self, namespace: str) -> bool:
+        """Whether proxies of `namespace` see it."""
+        own = "." in self.export_to and namespace == self.resource.namespace
+        return not self.export_to or own or bool(self.export_to & {"*", namespace})
+
+    @property
+    def private(self) -> bool:
+        """Whether only its own namespace sees it."""
+        return self.export_to in ({"."}, {self.resource.namespace})
 
     def merged(self, other: DestinationRule) -> DestinationRule:
         """This rule with what only `other` says."""
@@ -66,31 +78,31 @@ class DestinationRules:
 
     def __init__(self, resources: Sequence[Resource], root_namespace: str) -> None:
         self.root = root_namespace
-        self.own: dict[str, dict[str, list[DestinationRule]]] = {}
-        self.exported: dict[str, dict[str, list[DestinationRule]]] = {}
+        self.own: dict[str, Index] = {}
+        self.exported: dict[str, Index] = {}
+        self.private_of_root: Index = {}
         for resource in resources:
             rule, namespace = _rule(resource), resource.namespace
-            if rule.export_to & {"*", namespace}:
+            if rule.visible_in(namespace):
                 _add(self.own.setdefault(namespace, {}), rule)
-            if rule.export_to != {namespace}:
+            if not rule.private:
                 _add(self.exported.setdefault(namespace, {}), rule)
+            elif namespace == root_namespace:
+                _add(self.private_of_root, rule)
 
     def lookup(
-        self, host: str, host_namespace: str, namespace: str, labels: Mapping[str, str]
+        self, host: str, host_namespace: str, namespace: str, labels: Mapping[str, str] | None
     ) -> DestinationRule | None:
-        """The rule for calls to `host` by a proxy of `namespace` with these labels."""
-        for rules in (
-            _visible(self.own.get(namespace, {}), host, namespace) if namespace != self.root else [],
-            _visible(self.exported.get(host_namespace, {}), host, namespace),
-            _visible(
-                {**self.exported.get(self.root, {}), **(self.own.get(self.root, {}) if namespace == self.root else {})},
-                host,
-                namespace,
-            ),
-        ):
-            if rules:
+        """The rule for calls to `host` by a proxy of `namespace` with these labels; None for calls that come in: selectors do not count."""
+        # What the root namespace says to all must not come before the rules beside the Service, though it is the gateways' own.
+        nearest = self.private_of_root if namespace == self.root else self.own.get(namespace, {})
+        for index in (nearest, self.exported.get(host_namespace, {}), self.exported.get(self.root, {})):
+            if rules := _visible(index, host, namespace):
                 return _selected(rules, namespace, labels)
         return None
+
+
+Index = dict[str, list[DestinationRule]]
 
 
 def _rule(resource: Resource) -> DestinationRule:
@@ -100,33 +112,43 @@ def _rule(resource: Resource) -> DestinationRule:
         resource,
         host=resolved(spec["host"], namespace),
         # A rule for some workloads of its namespace is never seen outside it.
-        export_to=frozenset({namespace}) if selector is not None else exported(spec.get("exportTo"), namespace),
+        export_to=frozenset({"."}) if selector is not None else frozenset(spec.get("exportTo", [])),
         selector=None if selector is None else selector.get("matchLabels", {}),
         policy=spec.get("trafficPolicy"),
         subsets=tuple(spec.get("subsets", [])),
     )
 
 
-def _add(index: dict[str, list[DestinationRule]], rule: DestinationRule) -> None:
+def _add(index: Index, rule: DestinationRule) -> None:
+    """Merge the rule into those for its host that it can be merged with; else it stands beside them."""
     rules = index.setdefault(rule.host, [])
+    apart = True
     for number, known in enumerate(rules):
-        if known.selector == rule.selector and known.export_to == rule.export_to:
-            rules[number] = known.merged(rule)
-            return
-    rules.append(rule)
+        same = rule.export_to == known.export_to
+        apart = not same
+        if not same and not (known.export_to and rule.export_to > known.export_to):
+            continue
+        if rule.selector is not None and known.selector is not None and rule.selector != known.selector:
+            apart = True
+            continue
+        if (rule.selector is None) == (known.selector is None):
+            apart = False
+        rules[number] = known.merged(rule)
+    if apart:
+        rules.append(rule)
 
 
 def _visible(index: Mapping[str, list[DestinationRule]], host: str, namespace: str) -> list[DestinationRule]:
     found = most_specific(host, index)
-    return [rule for rule in index[found] if rule.export_to & {"*", namespace}] if found else []
+    return [rule for rule in index[found] if rule.visible_in(namespace)] if found else []
 
 
-def _selected(rules: list[DestinationRule], namespace: str, labels: Mapping[str, str]) -> DestinationRule | None:
-    for rule in rules:
+def _selected(rules: list[DestinationRule], namespace: str, labels: Mapping[str, str] | None) -> DestinationRule | None:
+    for rule in rules if labels is not None else ():
         if (
             rule.selector is not None
             and rule.resource.namespace == namespace
-            and rule.selector.items() <= labels.items()
+            and rule.selector.items() <= (labels or {}).items()
         ):
             return rule
     return next((rule for rule in reversed(rules) if rule.selector is None), None)

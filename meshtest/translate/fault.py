@@ -9,25 +9,7 @@ from meshtest.resources.virtual_service import GRPC_STATUSES
 
 Json = dict[str, Any]
 
-# The numbers of gRPC's status codes: https://grpc.github.io/grpc/core/md_doc_statuscodes.html
-_GRPC_CODES = {
-    name: number
-    for number, name in enumerate(
-        (
-            *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
-            *(
-                "PERMISSION_DENIED",
-                "RESOURCE_EXHAUSTED",
-                "FAILED_PRECONDITION",
-                "ABORTED",
-                "OUT_OF_RANGE",
-                "UNIMPLEMENTED",
-            ),
-            *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
-        )
-    )
-}
-assert set(_GRPC_CODES) == set(GRPC_STATUSES)
+_GRPC_CODES = {name: number for number, name in enumerate(GRPC_STATUSES)}
 
 
 def fraction(percentage: Mapping[str, Any]) -> Json:
@@ -41,12 +23,15 @@ def whole_fraction(percent: int) -> Json:
 
 
 def fault(given: Mapping[str, Any]) -> Json:
-    """Envoy's HTTPFault. An abort without a percentage never happens; a delay without one takes the deprecated `percent`, else 0."""
+    """Envoy's HTTPFault. An abort without a percentage never happens; a delay without one takes the deprecated `percent`, else 0.
+
+    A delay that says no time, and an abort that says no status, are none.
+    """
     out: Json = {"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"}
-    if delay := given.get("delay"):
+    if "fixedDelay" in (delay := given.get("delay", {})):
         share = fraction(delay["percentage"]) if "percentage" in delay else whole_fraction(delay.get("percent", 0))
         out["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": share}
-    if (abort := given.get("abort")) and ("httpStatus" in abort or "grpcStatus" in abort):
+    if (abort := given.get("abort", {})).keys() & {"httpStatus", "grpcStatus"}:
         out["abort"] = {"percentage": fraction(abort["percentage"])} if "percentage" in abort else {}
         status = (
             {"http_status": abort["httpStatus"]}

@@ -39,22 +39,42 @@ class Server:
         """Whether each request is answered with a redirect to HTTPS."""
         return bool(self.spec.get("tls", {}).get("httpsRedirect"))
 
+    @property
+    def hosts(self) -> list[str]:
+        """Its hosts, each behind the one namespace that it is for and a `/`, where it is for one."""
+        pairs = [host.rpartition("/") for host in self.spec["hosts"]]
+        if any(space == host == "*" for space, _, host in pairs):
+            return ["*"]
+        spaces = [{".": self.namespace, "*": ""}.get(space, space) for space, _, _ in pairs]
+        return [f"{space}/{host}" if space else host for space, (_, _, host) in zip(spaces, pairs, strict=True)]
+
     def hosts_for(self, namespace: str) -> list[str]:
         """The hosts that VirtualServices of `namespace` may serve here."""
-        pairs = [host.rpartition("/") for host in self.spec["hosts"]]
-        spaces = [self.namespace if space == "." else space for space, _, _ in pairs]
-        return [host for space, (_, _, host) in zip(spaces, pairs, strict=True) if space in ("", "*", namespace)]
+        pairs = [host.rpartition("/") for host in self.hosts]
+        return [host for space, _, host in pairs if space in ("", namespace)]
 
 
 def servers(snapshot: Snapshot, proxy: Proxy) -> dict[str, list[Server]]:
     """The servers that the proxy runs, by the name of their route configuration."""
     out: dict[str, list[Server]] = {}
+    redirected: dict[tuple[int, str], str] = {}  # port and host to the address of the first server that redirects it
     for gateway in snapshot.of_kind("Gateway"):
         if gateway.spec.get("selector", {}).items() <= proxy.instance.labels.items():
             for server in _servers(snapshot, proxy, gateway):
+                if "tls" in server.spec and not _first(server, redirected):
+                    continue
                 name = f"http.{server.target}" + (f".{server.bind}" if server.bind else "")
                 out.setdefault(name, []).append(server)
     return out
+
+
+def _first(server: Server, taken: dict[tuple[int, str], str]) -> bool:
+    """Whether no server before, with TLS settings too, has one of its hosts at the same address and port; else istiod skips it."""
+    keys = [(server.target, host) for host in server.hosts]
+    if any(taken.get(key) == server.bind for key in keys):
+        return False
+    taken.update(dict.fromkeys(keys, server.bind))
+    return True
 
 
 def _servers(snapshot: Snapshot, proxy: Proxy, gateway: Resource) -> list[Server]:
@@ -114,8 +134,8 @@ def _routes(snapshot: Snapshot, proxy: Proxy, name: str, found: list[Server]) ->
             for host in common if made.get(key) else ():
                 _add(hosts, host.lower(), server, made[key])
         if server.redirects_to_https:
-            for host in server.spec["hosts"]:
-                _add(hosts, host.rpartition("/")[2].lower(), server, [])
+            for host in server.hosts:  # istiod leaves the namespace before it, so that a host for one namespace has no redirect
+                _add(hosts, host.lower(), server, [])
     if not hosts:
         return route_configuration(name, [virtual_host(f"blackhole:{found[0].number}", ["*"], [])])
     return route_configuration(name, [_in_order(each) for each in _collapsed(hosts)])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from meshtest.resources.name import address
 from meshtest.topology.service import DOMAIN
 
 
 def resolved(host: str, namespace: str) -> str:
     """A name without dots is a Service of `namespace`; any other name is taken as it stands (`reviews.default` too)."""
-    return host if "." in host or host.startswith("*") else f"{host}.{namespace}.{DOMAIN}"
+    return host if "." in host or host == "*" or address(host) else f"{host}.{namespace}.{DOMAIN}"
 
 
 def wildcard(host: str) -> bool:
@@ -59,7 +60,7 @@ def most_specific(host: str, candidates: Iterable[str]) -> str | None:
     )
 
 
-def virtual_host_domains(hostname: str, address: str, namespace: str) -> list[str]:
+def virtual_host_domains(hostname: str, service_address: str, namespace: str) -> list[str]:
     """All the names by which a proxy in `namespace` may call a Service (`GenerateAltVirtualHosts`; ports are ignored in matching)."""
     suffix = f".{DOMAIN}"
     names = [hostname, hostname + "."]
@@ -67,4 +68,4 @@ def virtual_host_domains(hostname: str, address: str, namespace: str) -> list[st
         short = hostname.removesuffix(suffix)
         name, _, own = short.partition(".")
         names += [name, f"{short}.svc", short] if own == namespace else [short, f"{short}.svc"]
-    return [*names, address] if address else names
+    return [*names, service_address] if service_address else names

@@ -43,8 +43,9 @@ def _consistent_hash(given: Mapping[str, Any]) -> Json:
     if "maglev" in given:
         size = given["maglev"].get("tableSize")
         return {"lb_policy": "MAGLEV", **({"maglev_lb_config": {"table_size": str(size)}} if size else {})}
-    size = given.get("ringHash", {}).get("minimumRingSize") or given.get("minimumRingSize") or 1024
-    return {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": str(size)}}
+    # Where `ringHash` names no size Envoy's default counts, which is istiod's too.
+    size = given["ringHash"].get("minimumRingSize") if "ringHash" in given else given.get("minimumRingSize") or 1024
+    return {"lb_policy": "RING_HASH", **({"ring_hash_lb_config": {"minimum_ring_size": str(size)}} if size else {})}
 
 
 def hash_policy(given: Mapping[str, Any] | None) -> list[Json]:
@@ -55,8 +56,8 @@ def hash_policy(given: Mapping[str, Any] | None) -> list[Json]:
         return [{"header": {"header_name": given["httpHeaderName"]}}]
     if "httpCookie" in given:
         return [{"cookie": _cookie(given["httpCookie"])}]
-    if given.get("useSourceIp"):
-        return [{"connection_properties": {"source_ip": True}}]
+    if "useSourceIp" in given:
+        return [{"connection_properties": {"source_ip": given["useSourceIp"]}}]
     if "httpQueryParameterName" in given:
         return [{"query_parameter": {"name": given["httpQueryParameterName"]}}]
     return []

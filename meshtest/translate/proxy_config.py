@@ -18,12 +18,13 @@ class ProxyConfig:
     endpoints: dict[str, Json]
 
     def as_json(self) -> Json:
-        """The form that `meshtest proxy-config -o json` prints."""
+        """The form that `meshtest proxy-config -o json` prints: a proxy asks for the endpoints of clusters of type EDS only."""
+        asked = {name: each for name, each in self.endpoints.items() if self.clusters[name]["type"] == "EDS"}
         return {
             "listeners": self.listeners,
             "routes": self.routes,
             "clusters": self.clusters,
-            "endpoints": self.endpoints,
+            "endpoints": asked,
         }
 
 

@@ -23,20 +23,20 @@ _PREVIOUS_PRIORITIES: Json = {
         "update_frequency": 2,
     },
 }
-_STATUSES = {status.value for status in HTTPStatus}
+_STATUSES = {str(status.value) for status in HTTPStatus}
 
 
 def retry_policy(retries: Mapping[str, Any] | None, hashed: bool = False) -> Json | None:
     """Envoy's RetryPolicy; Istio's default where `retries` is None, none at all where it asks for no attempts.
 
-    `hashed` says that the one destination is chosen by consistent hash: a retry then goes to the same host.
+    `hashed` says that the one destination is chosen by consistent hash: a retry then goes to the same host, unless told otherwise.
     """
     if retries is None:
         return _default(hashed)
     attempts = retries.get("attempts", 0)
     if attempts <= 0:
         return None
-    out = {**_default(hashed or retries.get("retryIgnorePreviousHosts") is False), "num_retries": attempts}
+    out = {**_default(not retries.get("retryIgnorePreviousHosts", not hashed)), "num_retries": attempts}
     if retries.get("retryOn"):
         out |= _conditions(retries["retryOn"])
     if "perTryTimeout" in retries:
@@ -56,8 +56,8 @@ def _default(same_host: bool) -> Json:
 def _conditions(retry_on: str) -> Json:
     """Conditions and status codes apart; a code needs the condition that makes codes count."""
     parts = [part.strip() for part in retry_on.split(",") if part.strip()]
-    codes = [int(part) for part in parts if part.isdigit() and int(part) in _STATUSES]
-    words = ",".join(part for part in parts if not (part.isdigit() and int(part) in _STATUSES))
+    codes = [int(part) for part in parts if part in _STATUSES]
+    words = ",".join(part for part in parts if part not in _STATUSES)
     if codes and _CODES not in words:
         words += f",{_CODES}"
     return {"retry_on": words, **({"retriable_status_codes": codes} if codes else {})}

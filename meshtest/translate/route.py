@@ -9,7 +9,7 @@ from typing import Any
 from meshtest.topology.service import Port, Service
 from meshtest.translate.cluster import outbound_name, rule_for
 from meshtest.translate.cors import cors
-from meshtest.translate.destination_rule import DestinationRule, Policy
+from meshtest.translate.destination_rule import Policy
 from meshtest.translate.fault import fault, fraction, whole_fraction
 from meshtest.translate.headers import HeaderOperations, header_operations
 from meshtest.translate.load_balancer import hash_policy
@@ -69,6 +69,8 @@ def _route(
     }
     if name := _name(rule, match):
         out["name"] = name
+    if match and match.get("statPrefix"):
+        out["stat_prefix"] = match["statPrefix"]
     filters = {}
     if "fault" in rule:
         filters["envoy.filters.http.fault"] = fault(rule["fault"])
@@ -109,7 +111,7 @@ def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations
     if mirrors := _mirrors(place, rule):
         action["request_mirror_policies"] = mirrors
     targets = rule.get("route", [])
-    hashes = [_hash(place, target) for target in targets]
+    hashes = [_consistent_hash(place, target["destination"]) for target in targets]
     fields = operations.fields
     if len(targets) == 1:
         own = header_operations(targets[0].get("headers"))
@@ -122,10 +124,10 @@ def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations
             "clusters": [_weighted(place, target) for target in targets if target.get("weight")]
         }
         hashes = [each for each, target in zip(hashes, targets, strict=True) if target.get("weight")]
-    if policies := [policy for each in hashes for policy in each]:
+    if policies := [policy for each in hashes for policy in hash_policy(each)]:
         action["hash_policy"] = policies
     retries = rule.get("retries", place.snapshot.topology.config.default_retries)
-    if (retry := retry_policy(retries, hashed=len(targets) == 1 and bool(policies))) is not None:
+    if (retry := retry_policy(retries, hashed=len(targets) == 1 and hashes[0] is not None)) is not None:
         action["retry_policy"] = retry
     return {"route": action, **fields}
 
@@ -163,10 +165,13 @@ def _mirrors(place: Place, rule: Mapping[str, Any]) -> list[Json]:
         percent = rule.get("mirrorPercent", rule.get("mirror_percent"))
         out.append(_mirror(place, rule["mirror"], rule.get("mirrorPercentage"), 100 if percent is None else percent))
     out += [_mirror(place, each["destination"], each.get("percentage"), 100) for each in rule.get("mirrors", [])]
-    return [each for each in out if each["runtime_fraction"]["default_value"]["numerator"]]
+    return [each for each in out if each]
 
 
 def _mirror(place: Place, destination: Mapping[str, Any], percentage: Mapping[str, Any] | None, percent: int) -> Json:
+    """A mirror policy; none where the share is 0."""
+    if not (percent if percentage is None else percentage.get("value")):
+        return {}
     share = whole_fraction(percent) if percentage is None else fraction(percentage)
     return {
         "cluster": destination_cluster(place, destination),
@@ -194,20 +199,22 @@ def _single_port(place: Place, service: Service) -> bool:
     )
 
 
-def _hash(place: Place, target: Mapping[str, Any]) -> list[Json]:
-    destination = target["destination"]
-    rule = rule_for(place.snapshot, place.proxy, destination["host"])
-    return hash_policy(_consistent_hash(rule, destination)) if rule else []
-
-
-def _consistent_hash(rule: DestinationRule, destination: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _consistent_hash(place: Place, destination: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Of the subset's port, of the subset, of the port, of the rule: the first that is given."""
+    rule = rule_for(place.snapshot, place.proxy, destination["host"])
+    if rule is None:
+        return None
     port = destination.get("port", {}).get("number")
     subset = (rule.subset(destination.get("subset", "")) or {}).get("trafficPolicy", {})
     for policy in (_for_port(subset, port), subset, _for_port(rule.policy or {}, port), rule.policy or {}):
-        if found := policy.get("loadBalancer", {}).get("consistentHash"):
-            return dict(found)
+        if (found := _hash_of(policy)) is not None:
+            return found
     return None
+
+
+def _hash_of(policy: Policy) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = policy.get("loadBalancer", {}).get("consistentHash")
+    return found
 
 
 def _for_port(policy: Policy, port: int | None) -> Policy:
@@ -222,8 +229,8 @@ def default_route(place: Place, service: Service, port: Port) -> Json:
         "max_grpc_timeout": "0s",
     }
     if rule := rule_for(place.snapshot, place.proxy, service.hostname):
-        by_port = _for_port(rule.policy or {}, port.number).get("loadBalancer", {}).get("consistentHash")
-        if policy := hash_policy(by_port or (rule.policy or {}).get("loadBalancer", {}).get("consistentHash")):
+        by_port = _hash_of(_for_port(rule.policy or {}, port.number))
+        if policy := hash_policy(by_port if by_port is not None else _hash_of(rule.policy or {})):
             action["hash_policy"] = policy
     if retry := retry_policy(place.snapshot.topology.config.default_retries):
         action["retry_policy"] = retry

@@ -118,15 +118,12 @@ class _Group:
 
 def _virtual_hosts(snapshot: Snapshot, proxy: Proxy, number: int) -> list[Json]:
     place = Place(snapshot, proxy, number, frozenset({MESH}))
-    on_port = {
-        each.hostname: each
-        for each in snapshot.topology.services
-        if (port := each.port(number)) and port.http_or_sniffed
-    }
+    on_port = {each.hostname: each for each in snapshot.topology.services if each.port(number)}
     groups = [*_of_rules(place, on_port)]
     ruled = {service.hostname for group in groups for service in group.services}
     for service in on_port.values():
-        if service.hostname not in ruled and (port := service.port(number)):
+        port = service.port(number)
+        if port and port.http_or_sniffed and service.hostname not in ruled:
             groups.append(_Group([], [service], [default_route(place, service, port)]))
     return _distinct(place, groups)
 
@@ -138,7 +135,7 @@ def _of_rules(place: Place, on_port: Mapping[str, Service]) -> list[_Group]:
     owners = _owners(place.snapshot, found)
     groups = []
     for virtual_service in found:
-        hosts, services = _separated(virtual_service, on_port, owners)
+        hosts, services = _separated(virtual_service, place.port, on_port, owners)
         made = routes(place, virtual_service)
         if made and (services or place.port == 80):
             groups.append(_Group(hosts, services, made))
@@ -156,9 +153,12 @@ def _owners(snapshot: Snapshot, found: list[VirtualService]) -> dict[str, Virtua
 
 
 def _separated(
-    virtual_service: VirtualService, on_port: Mapping[str, Service], owners: Mapping[str, VirtualService]
+    virtual_service: VirtualService, number: int, on_port: Mapping[str, Service], owners: Mapping[str, VirtualService]
 ) -> tuple[list[str], list[Service]]:
-    """The hosts of a rule that are no Services here, and the Services that it rules (`separateVSHostsAndServices`)."""
+    """The hosts of a rule that are no Services here, and the Services that it rules (`separateVSHostsAndServices`).
+
+    A Service whose port carries no HTTP is known, but is not ruled.
+    """
     hosts, services = [], []
     for host in sorted(virtual_service.hosts, key=wildcard):
         if host in on_port:
@@ -169,7 +169,7 @@ def _separated(
             services += [
                 each for name, each in on_port.items() if within(name, host) and owners.get(name) is virtual_service
             ]
-    return hosts, services
+    return hosts, [each for each in services if (port := each.port(number)) and port.http_or_sniffed]
 
 
 def _distinct(place: Place, groups: list[_Group]) -> list[Json]:

@@ -64,8 +64,8 @@ class Snapshot:
         return any("sourceLabels" in match for match in matches) or any(each is not None for each in selectors)
 
     def of_kind(self, kind: str) -> list[Resource]:
-        """Resources in the order in which istiod considers them: the oldest first, then by name."""
-        return sorted((each for each in self.resources if each.kind == kind), key=_age)
+        """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        return sorted({each.key: each for each in self.resources if each.kind == kind}.values(), key=_age)
 
     @cached_property
     def virtual_services(self) -> list[VirtualService]:

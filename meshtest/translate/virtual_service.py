@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtest.resources.resource import Resource
-from meshtest.topology.service import DOMAIN
 from meshtest.translate.host import resolved
 
 MESH = "mesh"
@@ -28,10 +27,10 @@ class VirtualService:
         return "*" in self.export_to or namespace in self.export_to
 
     def reach(self, namespace: str) -> int:
-        """0 for private to `namespace`, 1 for exported to some, 2 for public."""
+        """0 for those of `namespace` itself, 1 for those exported to it by name, 2 for public ones."""
         if "*" in self.export_to:
             return 2
-        return 0 if self.export_to == {namespace} and namespace == self.resource.namespace else 1
+        return 0 if namespace == self.resource.namespace else 1
 
 
 def virtual_service(resource: Resource) -> VirtualService:
@@ -47,14 +46,12 @@ def virtual_service(resource: Resource) -> VirtualService:
 
 
 def gateway_name(name: str, namespace: str) -> str:
-    """`namespace/name` of a gateway named in a VirtualService of `namespace`; `mesh` stays."""
+    """`namespace/name` of a gateway named in a VirtualService of `namespace`; `mesh` stays. `name.namespace` is an old form."""
     if name == MESH or "/" in name:
         own, _, rest = name.rpartition("/")
         return f"{namespace}/{rest}" if own == "." else name
-    if name.endswith(f".{DOMAIN}"):
-        short, own = name.removesuffix(f".{DOMAIN}").split(".", 1)
-        return f"{own}/{short}"
-    return f"{namespace}/{name}"
+    short, dot, rest = name.partition(".")
+    return f"{rest.partition('.')[0]}/{short}" if dot else f"{namespace}/{name}"
 
 
 def exported(names: Sequence[str] | None, namespace: str) -> frozenset[str]:

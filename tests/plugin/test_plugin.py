@@ -194,18 +194,26 @@ def test_in_parallel(project: pytest.Pytester) -> None:
 
 
 def test_controls(project: pytest.Pytester) -> None:
-    """A control makes the mesh wrong by the margin and back again; an expectation that cannot fail is found out."""
+    """A control makes the mesh wrong by the margin and back again; one that comes out otherwise is found out."""
     project.makepyfile(
         """
-        import dataclasses
         import pytest
-        from meshtest import GET, split
+        from meshtest import GET, PolicyViolation, split
 
         def test_control(mesh, ingress):
             mesh.apply("canary.yaml")
             found = ingress.control(GET("/reviews/0"), split(v1=80, v2=20, within=15))
             assert [each.verdict for each in found] == ["VIOLATED", "VIOLATED"]
             ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=15))
+
+        def test_wrong_subset(mesh, ingress):
+            mesh.apply("canary.yaml")
+            labels = {"v1": "v3", "v2": "v2", "v3": "v3"}
+            subsets = [{"name": name, "labels": {"version": version}} for name, version in labels.items()]
+            mesh.apply({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+                        "metadata": {"name": "reviews"}, "spec": {"host": "reviews", "subsets": subsets}})
+            with pytest.raises(PolicyViolation, match="came out otherwise: answers from v3"):
+                ingress.control(GET("/reviews/0"), split(v1=0, v2=100, v3=0))
 
         def test_without_a_rule(mesh, ingress):
             mesh.apply("canary.yaml")
@@ -214,10 +222,8 @@ def test_controls(project: pytest.Pytester) -> None:
         """
     )
     result = project.runpytest_subprocess()
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(
-        ["HOLDS *::test_control", "noticed *v1 80 %, v2 20 % *2 of 2 wrong meshes *::test_control"]
-    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["HOLDS *::test_control", "noticed *v1 80 %, v2 20 % *2 of 2 wrong meshes *::test_control"])
 
 
 @pytest.mark.parametrize(

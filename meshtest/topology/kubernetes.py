@@ -1,0 +1,117 @@
+"""The parts of Kubernetes' own objects that describe a topology, and that they have the right shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from meshtest.resources import name
+from meshtest.resources.document import Path
+from meshtest.resources.manifest import METADATA
+from meshtest.resources.problem import Problem, WrongResources
+from meshtest.resources.resource import Resource
+from meshtest.resources.schema import PORT, TEXT, Enum, ListOf, MapOf, Message, Report, Text, Type, Whole, named
+
+MOST_REPLICAS = 100
+
+
+def _open(fields: Mapping[str, Type], required: tuple[str, ...] = ()) -> Message:
+    """Kubernetes reads a null as nothing, and has more fields than matter here."""
+    return Message(fields, required=required, nullable=tuple(fields), closed=False)
+
+
+class _PortOrName:
+    """The number of a port, or the name of one."""
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        if isinstance(value, str):
+            if not value:
+                report(path, "must be the number or the name of a port")
+            return value
+        if isinstance(value, bool) or not isinstance(value, int):
+            report(path, f"must be the number or the name of a port; this is {named(value)}")
+            return value
+        return PORT.read(value, path, report) if value else None
+
+
+class _NoExternalName(Enum):
+    """The type of a Service."""
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        if value == "ExternalName":
+            report(path, "ExternalName is not implemented by the local mesh", unsupported=True)
+            return value
+        return super().read(value, path, report)
+
+
+class _ForAll:
+    """Traffic policies of a Service that send it to near endpoints only."""
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        if value != "Cluster":
+            report(path, f"{value} is not implemented by the local mesh", unsupported=True)
+        return value
+
+
+SERVICE_PORT = _open(
+    {"name": TEXT, "port": PORT, "targetPort": _PortOrName(), "protocol": TEXT, "appProtocol": TEXT}, ("port",)
+)
+SERVICE = _open(
+    {
+        "type": _NoExternalName(("ClusterIP", "NodePort", "LoadBalancer")),
+        "clusterIP": Text(lambda text: None if text in ("", "None") or name.address(text) else "must be an IP address, or None"),
+        "selector": MapOf(TEXT),
+        "ports": ListOf(SERVICE_PORT),
+        "internalTrafficPolicy": _ForAll(),
+    }
+)
+_CONTAINER = _open(
+    {
+        "ports": ListOf(_open({"name": TEXT, "containerPort": PORT}, ("containerPort",))),
+        "env": ListOf(_open({"name": TEXT, "value": TEXT}, ("name",))),
+    }
+)
+_POD_SPEC = _open({"nodeName": TEXT, "containers": ListOf(_CONTAINER)})
+_POD_STATUS = _open({"podIP": Text(lambda text: None if not text or name.address(text) else "must be an IP address"), "phase": TEXT})
+_LABELS = _open({"matchLabels": MapOf(TEXT)})
+_OWNER = _open(
+    {
+        "replicas": Whole(0, MOST_REPLICAS),
+        "selector": _LABELS,
+        "template": _open({"metadata": _open({"labels": MapOf(TEXT), "annotations": MapOf(TEXT)}), "spec": _POD_SPEC}),
+    }
+)
+
+_SHAPES: Mapping[str, Message] = {
+    "Service": _open({"metadata": METADATA, "spec": SERVICE}),
+    "Pod": _open({"metadata": METADATA, "spec": _POD_SPEC, "status": _POD_STATUS}),
+    "Deployment": _open({"metadata": METADATA, "spec": _OWNER}),
+    "StatefulSet": _open({"metadata": METADATA, "spec": _OWNER}),
+    "Node": _open({"metadata": METADATA}),
+    "ConfigMap": _open({"metadata": METADATA, "data": MapOf(TEXT)}),
+}
+_GROUPS = {"Deployment": "apps", "StatefulSet": "apps"}
+
+_EXPORT_TO = "networking.istio.io/exportTo"
+
+
+def checked(found: Iterable[Resource]) -> list[Resource]:
+    """The objects that describe a topology; WrongResources if one has not the shape that Kubernetes wants."""
+    problems: list[Problem] = []
+    out = [
+        _checked(each, problems) for each in found if each.kind in _SHAPES and each.group == _GROUPS.get(each.kind, "")
+    ]
+    if problems:
+        raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
+    return out
+
+
+def _checked(resource: Resource, problems: list[Problem]) -> Resource:
+    def report(path: Path, message: str, *, unsupported: bool = False) -> None:
+        problems.append(Problem(resource, path, message, unsupported))
+
+    body = _SHAPES[resource.kind].read(resource.body, (), report)
+    if resource.kind == "Service" and resource.annotations.get(_EXPORT_TO, "*") != "*":
+        report(("metadata", "annotations", _EXPORT_TO), "is not implemented by the local mesh", unsupported=True)
+    return replace(resource, body=body)
