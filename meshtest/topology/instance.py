@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshtest.errors import ResourceError
 from meshtest.resources.resource import Resource
 
 
@@ -42,25 +41,21 @@ def from_pod(pod: Resource, address: str) -> Instance:
     labels = pod.labels
     named = [labels[key] for key in ("app", "version") if labels.get(key)]
     workload = "-".join(named) if labels.get("app") else pod.name
-    given = (pod.body.get("status") or {}).get("podIP") or address
+    given = pod.body.get("status", {}).get("podIP") or address
     return _instance(pod, pod.name, workload, labels, given, pod.spec, pod.annotations)
 
 
 def from_deployment(deployment: Resource, addresses: Iterator[str]) -> list[Instance]:
     """The instances that a Deployment (or StatefulSet) asks for, named as Kubernetes would."""
-    replicas = deployment.spec.get("replicas", 1)
-    if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= 100:
-        where = deployment.where("spec", "replicas")
-        raise ResourceError(f"{where}: {deployment} spec.replicas: must be from 0 to 100 here; this is {replicas!r}")
-    template = deployment.spec.get("template") or {}
-    metadata = template.get("metadata") or {}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    spec = template.get("spec") or {}
+    template = deployment.spec.get("template", {})
+    metadata = template.get("metadata", {})
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    spec = template.get("spec", {})
     return [
         _instance(
             deployment, _pod_name(deployment, number), deployment.name, labels, next(addresses), spec, annotations
         )
-        for number in range(replicas)
+        for number in range(deployment.spec.get("replicas", 1))
     ]
 
 
@@ -88,14 +83,11 @@ def _instance(
     spec: Mapping[str, Any],
     annotations: Mapping[str, str],
 ) -> Instance:
-    containers = [container for container in spec.get("containers") or [] if isinstance(container, dict)]
+    containers = spec.get("containers", [])
     ports = {
-        str(port["name"]): port["containerPort"]
-        for each in containers
-        for port in each.get("ports") or []
-        if port.get("name")
+        port["name"]: port["containerPort"] for each in containers for port in each.get("ports", []) if port.get("name")
     }
-    env = {str(pair.get("name")): str(pair.get("value") or "") for each in containers for pair in each.get("env") or []}
+    env = {pair["name"]: pair.get("value", "") for each in containers for pair in each.get("env", [])}
     gateway = annotations.get("inject.istio.io/templates") == "gateway" or labels.get("istio", "").endswith("gateway")
     return Instance(
         name,
@@ -106,6 +98,6 @@ def _instance(
         resource,
         ports,
         env,
-        spec.get("nodeName") or "",
+        spec.get("nodeName", ""),
         gateway,
     )

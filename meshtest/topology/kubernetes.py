@@ -11,7 +11,20 @@ from meshtest.resources.document import Path
 from meshtest.resources.manifest import METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import PORT, TEXT, Enum, ListOf, MapOf, Message, Report, Text, Type, Whole, named
+from meshtest.resources.schema import (
+    PORT,
+    TEXT,
+    Enum,
+    ListOf,
+    MapOf,
+    Message,
+    Report,
+    Text,
+    Type,
+    Unsupported,
+    Whole,
+    named,
+)
 
 MOST_REPLICAS = 100
 
@@ -60,10 +73,13 @@ SERVICE_PORT = _open(
 SERVICE = _open(
     {
         "type": _NoExternalName(("ClusterIP", "NodePort", "LoadBalancer")),
-        "clusterIP": Text(lambda text: None if text in ("", "None") or name.address(text) else "must be an IP address, or None"),
+        "clusterIP": Text(
+            lambda text: None if text in ("", "None") or name.address(text) else "must be an IP address, or None"
+        ),
         "selector": MapOf(TEXT),
         "ports": ListOf(SERVICE_PORT),
         "internalTrafficPolicy": _ForAll(),
+        "trafficDistribution": Unsupported(),
     }
 )
 _CONTAINER = _open(
@@ -73,7 +89,9 @@ _CONTAINER = _open(
     }
 )
 _POD_SPEC = _open({"nodeName": TEXT, "containers": ListOf(_CONTAINER)})
-_POD_STATUS = _open({"podIP": Text(lambda text: None if not text or name.address(text) else "must be an IP address"), "phase": TEXT})
+_POD_STATUS = _open(
+    {"podIP": Text(lambda text: None if not text or name.address(text) else "must be an IP address"), "phase": TEXT}
+)
 _LABELS = _open({"matchLabels": MapOf(TEXT)})
 _OWNER = _open(
     {
@@ -92,16 +110,13 @@ _SHAPES: Mapping[str, Message] = {
     "ConfigMap": _open({"metadata": METADATA, "data": MapOf(TEXT)}),
 }
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps"}
-
-_EXPORT_TO = "networking.istio.io/exportTo"
+_REFUSED = ("networking.istio.io/exportTo", "networking.istio.io/traffic-distribution")  # annotations of Services
 
 
 def checked(found: Iterable[Resource]) -> list[Resource]:
     """The objects that describe a topology; WrongResources if one has not the shape that Kubernetes wants."""
     problems: list[Problem] = []
-    out = [
-        _checked(each, problems) for each in found if each.kind in _SHAPES and each.group == _GROUPS.get(each.kind, "")
-    ]
+    out = [_checked(each, problems) for each in found if each.kind in _SHAPES and "." not in each.group]
     if problems:
         raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
     return out
@@ -111,7 +126,13 @@ def _checked(resource: Resource, problems: list[Problem]) -> Resource:
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:
         problems.append(Problem(resource, path, message, unsupported))
 
+    group = _GROUPS.get(resource.kind, "")
+    if resource.group != group:
+        right = f"{group}/v1" if group else "v1"
+        report(("apiVersion",), f"there is no {resource.kind} in {resource.api_version!r}; did you mean {right!r}?")
     body = _SHAPES[resource.kind].read(resource.body, (), report)
-    if resource.kind == "Service" and resource.annotations.get(_EXPORT_TO, "*") != "*":
-        report(("metadata", "annotations", _EXPORT_TO), "is not implemented by the local mesh", unsupported=True)
+    annotations = body.get("metadata", {}).get("annotations", {}) if resource.kind == "Service" else {}
+    for key in _REFUSED:
+        if annotations.get(key, "*") != "*":
+            report(("metadata", "annotations", key), "is not implemented by the local mesh", unsupported=True)
     return replace(resource, body=body)

@@ -8,38 +8,52 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources.document import Path, parse
+from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, Enum, Message, Text, Type
+from meshtest.resources.schema import DURATION, Enum, Message, Text, Type, Unsupported
 from meshtest.resources.virtual_service import RETRIES
 
-# Of Istio's many fields those that are implemented, and those that change nothing here.
-_OUTBOUND = Message({"mode": Enum(("ALLOW_ANY", "REGISTRY_ONLY"))})
-_SCHEMA: Mapping[str, Type] = {
-    "outboundTrafficPolicy": _OUTBOUND,
+# Of Istio's many fields those that are implemented, those that change nothing here, and the rest, which is refused by name.
+_SCHEMA: dict[str, Type] = {
+    "outboundTrafficPolicy": Message({"mode": Enum(("ALLOW_ANY", "REGISTRY_ONLY"))}),
     "defaultHttpRetryPolicy": RETRIES,
     "connectTimeout": DURATION,
-    "rootNamespace": Text(),
+    "rootNamespace": Text(label),
 }
-_WITHOUT_EFFECT = frozenset(
-    {
+_WITHOUT_EFFECT = (
+    *(
         "accessLogFile",
         "accessLogFormat",
         "accessLogEncoding",
+        "disableEnvoyListenerLog",
+        "enableEnvoyAccessLogService",
+    ),
+    *(
+        "ca",
+        "caCertificates",
+        "certificates",
+        "configSources",
         "defaultConfig",
         "defaultProviders",
-        "enablePrometheusMerge",
-    }
-    | {
-        "enableTracing",
-        "extensionProviders",
-        "trustDomain",
-        "configSources",
-        "ingressControllerMode",
-        "ingressService",
-        "dnsRefreshRate",
-    }
+        "discoverySelectors",
+    ),
+    *("dnsRefreshRate", "enablePrometheusMerge", "enableTracing", "extensionProviders", "inboundClusterStatName"),
+    *("ingressClass", "ingressControllerMode", "ingressSelector", "ingressService", "outboundClusterStatName"),
+    *("trustDomain", "trustDomainAliases", "verifyCertificateAtClient"),
 )
+_LATER = (
+    *(
+        "defaultDestinationRuleExportTo",
+        "defaultServiceExportTo",
+        "defaultTrafficPolicy",
+        "defaultVirtualServiceExportTo",
+    ),
+    *("enableAutoMtls", "h2UpgradePolicy", "hboneIdleTimeout", "inboundTrafficPolicy", "localityLbSetting", "meshMTLS"),
+    *("pathNormalization", "proxyHttpPort", "proxyInboundListenPort", "proxyListenPort", "serviceScopeConfigs"),
+    *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults"),
+)
+_MESH_CONFIG = Message({**_SCHEMA, **{field: Unsupported() for field in _LATER}})
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,7 @@ def mesh_config(found: Iterable[Resource]) -> MeshConfig:
 
 
 def _read(resource: Resource) -> MeshConfig:
-    text = (resource.body.get("data") or {}).get("mesh") or ""
+    text = resource.body.get("data", {}).get("mesh", "")
     documents = parse(text, f"{resource.where('data', 'mesh')} (the mesh key)")
     given = documents[0].value if documents else {}
     if not isinstance(given, dict):
@@ -73,9 +87,10 @@ def _read(resource: Resource) -> MeshConfig:
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:
         problems.append(Problem(resource, ("data", "mesh", *path), message, unsupported))
 
-    spec = Message(_SCHEMA).read({key: value for key, value in given.items() if key not in _WITHOUT_EFFECT}, (), report)
+    counting = {key: value for key, value in given.items() if key not in _WITHOUT_EFFECT and value is not None}
+    spec = _MESH_CONFIG.read(counting, (), report)
     if problems:
-        raise WrongResources(problems)
+        raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
     return MeshConfig(
         registry_only=spec.get("outboundTrafficPolicy", {}).get("mode") == "REGISTRY_ONLY",
         default_retries=spec.get("defaultHttpRetryPolicy"),

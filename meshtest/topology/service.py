@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from meshtest.errors import ResourceError
 from meshtest.resources.resource import Resource
 
 DOMAIN = "svc.cluster.local"
@@ -26,11 +25,9 @@ _PROTOCOLS = {
     "mysql": TCP,
     "redis": TCP,
     "udp": "UDP",
-    "kubernetes.io/h2c": HTTP2,
-    "kubernetes.io/ws": HTTP,
-    "kubernetes.io/wss": TCP,
     "hbone": TCP,
 }
+_APP_PROTOCOLS = {"kubernetes.io/h2c": HTTP2, "kubernetes.io/ws": HTTP, "kubernetes.io/wss": TCP}
 # Ports on which the server speaks first cannot be sniffed (`pilot/pkg/serviceregistry/kube/conversion.go`).
 _SERVER_FIRST = {25: TCP, 53: TCP, 3306: TCP, 27017: TCP}
 
@@ -81,44 +78,24 @@ class Service:
 
 
 def service(resource: Resource, address: str) -> Service:
-    """A Service from its manifest; `address` stands in for a cluster IP that the API server would choose."""
+    """A Service from its checked manifest; `address` stands in for a cluster IP that the API server would choose."""
     spec = resource.spec
-    if spec.get("type") == "ExternalName":
-        raise ResourceError(
-            f"{resource.where('spec', 'type')}: {resource} spec.type: ExternalName is not implemented by the local mesh"
-        )
     given = spec.get("clusterIP") or address
-    ports = tuple(
-        _port(resource, index, port)
-        for index, port in enumerate(_list(resource, spec, "ports"))
-        if port.get("protocol") != "UDP"
-    )
-    selector = dict(spec.get("selector") or {})
+    ports = tuple(_port(port) for port in spec.get("ports", []) if port.get("protocol", "TCP") == "TCP")
+    selector = dict(spec.get("selector", {}))
     return Service(resource.name, resource.namespace, "" if given == "None" else given, ports, selector, resource)
 
 
-def _list(resource: Resource, spec: Mapping[str, Any], key: str) -> list[Any]:
-    value = spec.get(key) or []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ResourceError(f"{resource.where('spec', key)}: {resource} spec.{key}: must be a list of mappings")
-    return value
-
-
-def _port(resource: Resource, index: int, port: Mapping[str, Any]) -> Port:
-    number, name = port.get("port"), str(port.get("name") or "")
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        where = resource.where("spec", "ports", index, "port")
-        raise ResourceError(
-            f"{where}: {resource} spec.ports[{index}].port: must be a number from 1 to 65535; this is {number!r}"
-        )
+def _port(port: Mapping[str, Any]) -> Port:
+    number, name = int(port["port"]), str(port.get("name", ""))
     return Port(name, number, port.get("targetPort") or number, protocol(name, number, port.get("appProtocol")))
 
 
 def protocol(name: str, number: int, app_protocol: str | None = None) -> str:
-    """The protocol of a port as istiod reads it: `appProtocol`, else the port's name, else sniffed."""
-    lowered = (app_protocol or name).lower()
+    """The protocol of a port as istiod reads it: from `appProtocol`, else from the port's name, else sniffed."""
+    lowered = (name if app_protocol is None else app_protocol).lower()
+    if app_protocol in _APP_PROTOCOLS:
+        return _APP_PROTOCOLS[app_protocol]
     if lowered.startswith("grpc-web"):
         return HTTP
-    if app_protocol:
-        return _PROTOCOLS.get(lowered, SNIFFED)
     return _PROTOCOLS.get(lowered.partition("-")[0]) or _SERVER_FIRST.get(number, SNIFFED)

@@ -11,11 +11,14 @@ from ipaddress import IPv4Network
 from meshtest.errors import ResourceError
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance, from_deployment, from_pod
+from meshtest.topology.kubernetes import checked
 from meshtest.topology.mesh_config import MeshConfig, mesh_config
 from meshtest.topology.service import Port, Service, service
 
 # Virtual addresses for what has none in the manifests: nothing ever listens on them.
 _SERVICES, _PODS = IPv4Network("10.96.128.0/17"), IPv4Network("10.244.0.0/16")
+
+_ENDED = ("Succeeded", "Failed")
 
 Locality = tuple[str, str, str]
 
@@ -60,8 +63,10 @@ class Topology:
 
     def locality(self, instance: Instance) -> Locality:
         """Region, zone and subzone of the node that the instance runs on; empty texts where unknown."""
-        own = instance.labels.get("istio-locality", "").split(".") if "istio-locality" in instance.labels else None
-        return (own[0], *[*own[1:], "", ""][:2]) if own else self.localities.get(instance.node, ("", "", ""))  # type: ignore[return-value]
+        if "istio-locality" in instance.labels:
+            region, zone, subzone, *_ = (*instance.labels["istio-locality"].split("."), "", "")
+            return (region, zone, subzone)
+        return self.localities.get(instance.node, ("", "", ""))
 
     def endpoints(self, service: Service, port: Port) -> list[Endpoint]:
         """The instances behind a port of a Service, in the order of the manifests."""
@@ -74,14 +79,17 @@ class Topology:
         return out
 
 
-def topology(found: Sequence[Resource]) -> Topology:
-    """The topology that these Kubernetes objects describe. Kinds that do not matter here (ConfigMap, Secret, ...) are passed over."""
+def topology(given: Iterable[Resource]) -> Topology:
+    """The topology that these Kubernetes objects describe; kinds that do not matter here (Secret, Ingress, ...) are passed over.
+
+    Raises WrongResources for an object that has not the shape that Kubernetes wants.
+    """
+    found = checked(given)
     _distinct(found)
     free_services = _free(_SERVICES, (str(each.spec.get("clusterIP")) for each in found if each.kind == "Service"))
-    free_pods = _free(
-        _PODS, (str((each.body.get("status") or {}).get("podIP")) for each in found if each.kind == "Pod")
-    )
-    pods = [from_pod(each, next(free_pods)) for each in found if each.kind == "Pod"]
+    running = [each for each in found if each.kind == "Pod" and each.body.get("status", {}).get("phase") not in _ENDED]
+    free_pods = _free(_PODS, (str(each.body.get("status", {}).get("podIP")) for each in running))
+    pods = [from_pod(each, next(free_pods)) for each in running]
     made = [
         each for owner in found if owner.kind in ("Deployment", "StatefulSet") for each in _new(owner, pods, free_pods)
     ]
@@ -92,14 +100,15 @@ def topology(found: Sequence[Resource]) -> Topology:
 
 def _new(owner: Resource, pods: list[Instance], free: Iterator[str]) -> list[Instance]:
     """A Deployment's instances, unless its pods are given too (as in a dump of a cluster)."""
-    wanted = ((owner.spec.get("selector") or {}).get("matchLabels") or {}).items()
+    wanted = owner.spec.get("selector", {}).get("matchLabels", {}).items()
     given = [pod for pod in pods if pod.namespace == owner.namespace and wanted and wanted <= pod.labels.items()]
     return [] if given else from_deployment(owner, free)
 
 
 def _free(network: IPv4Network, taken: Iterable[str]) -> Iterator[str]:
     used = set(taken)
-    return (str(address) for address in network.hosts() if str(address) not in used)
+    yield from (str(address) for address in network.hosts() if str(address) not in used)
+    raise ResourceError(f"the topology has more objects than there are addresses in {network}")
 
 
 def _locality(labels: Mapping[str, str]) -> Locality:
@@ -114,7 +123,7 @@ def _distinct(found: Sequence[Resource]) -> None:
     seen: dict[tuple[str, str, str, str], Resource] = {}
     for each in found:
         if each.kind not in ("Service", "Pod", "Deployment", "StatefulSet"):
-            continue  # the API server would take the last of two; here neither matters
+            continue  # the API server would take the last of two
         if (first := seen.setdefault(each.key, each)) is not each:
             raise ResourceError(
                 f"{each.where()}: {each} is given twice, first at {first.where()}; a topology has one object of a name"

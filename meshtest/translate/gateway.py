@@ -134,7 +134,9 @@ def _routes(snapshot: Snapshot, proxy: Proxy, name: str, found: list[Server]) ->
             for host in common if made.get(key) else ():
                 _add(hosts, host.lower(), server, made[key])
         if server.redirects_to_https:
-            for host in server.hosts:  # istiod leaves the namespace before it, so that a host for one namespace has no redirect
+            for host in (
+                server.hosts
+            ):  # istiod leaves the namespace before it, so that a host for one namespace has no redirect
                 _add(hosts, host.lower(), server, [])
     if not hosts:
         return route_configuration(name, [virtual_host(f"blackhole:{found[0].number}", ["*"], [])])

@@ -89,10 +89,16 @@ def test_a_gateway_that_comes_and_goes(bookinfo: LocalMesh, put: Put) -> None:
 def test_what_envoy_rejects(bookinfo: LocalMesh, put: Put) -> None:
     """A configuration that Envoy refuses raises MeshError with its own words, and the one before stays in force."""
     put(GATEWAY + rules(to("v1")) + SUBSETS)
-    broken = rules("[{match: [{uri: {regex: '/re[views'}}], route: [{destination: {host: details}}]}]")
-    with pytest.raises(MeshError, match=r"(?s)istio-ingressgateway.*rejects.*missing \]"):
+    header = "{request: {set: {x-a: '%NOSUCH%'}}}"
+    broken = rules(f"[{{headers: {header}, route: [{{destination: {{host: details}}}}]}}]")
+    with pytest.raises(MeshError, match=r"(?s)istio-ingressgateway.*rejects.*NOSUCH"):
         put(GATEWAY + broken + SUBSETS)
     assert ask(bookinfo, GET("/reviews/0")).json()["podname"].startswith("reviews-v1-")
+    put("")
+    with pytest.raises(MeshError, match=r"(?s)istio-ingressgateway.*rejects.*NOSUCH"):
+        put(GATEWAY + broken + SUBSETS)
+    with pytest.raises(MeshError, match="no Gateway is applied"):
+        bookinfo.enter(GET("/"))
     put(GATEWAY + rules(to("v2")) + SUBSETS)
     assert ask(bookinfo, GET("/reviews/0")).json()["podname"].startswith("reviews-v2-")
 

@@ -29,6 +29,10 @@ class Step:
     after: ProxyConfig
     texts: dict[int, str] = field(default_factory=dict)  # JSON of resources that several proxies share, by their id
 
+    def back(self) -> Step:
+        """The way back."""
+        return Step(self.envoy, self.after, self.before, self.texts)
+
     def text(self, resource: Json) -> str:
         """The resource as JSON, made once."""
         if id(resource) not in self.texts:
@@ -55,6 +59,9 @@ def take(steps: list[Step]) -> None:
             names = ", ".join(course.envoy.name for course in under_way)
             raise MeshError(f"not acknowledged within {DEADLINE:g} s by {names}; is the machine overloaded?")
         time.sleep(0.0005)
+    for step in steps:
+        if step.before.listeners != step.after.listeners:
+            check_accepted(step.envoy)  # a new listener reads its routes before it is acknowledged, and may refuse them
     _settle([step.envoy for step in steps])
 
 

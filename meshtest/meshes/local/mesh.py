@@ -143,18 +143,12 @@ class LocalMesh:
         try:
             change.take(steps)
         except MeshError:
-            self._take_back(steps)
+            with contextlib.suppress(MeshError):  # the first error is the one to know
+                change.take([step.back() for step in steps])
             raise
         self._snapshot = snapshot
         for address in changed:
             self._configs[address], self._sent[address] = new[address]
-
-    def _take_back(self, steps: list[change.Step]) -> None:
-        """Write the previous configuration again, whole: what had been taken in between is not known."""
-        for step in steps:
-            if step.envoy.process is not None and step.envoy.process.poll() is None:
-                change.write_initial(step.envoy, step.before)
-                step.envoy.complaints()
 
     def check(self) -> None:
         """MeshError if a proxy or the workloads have ended."""
