@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -82,3 +83,9 @@ def test_each_suite_has_its_manifest() -> None:
         assert suite.with_suffix(".yaml").is_file()
         assert f'"{suite.stem}.yaml"' in suite.read_text()
         assert ".control(" in suite.read_text(), "a suite without a control may be unable to fail"
+
+
+def test_recordings_are_there_when_needed() -> None:
+    """Where the comparison with a real istiod must not be skipped, its recordings are there."""
+    if os.environ.get("MESHTEST_NEEDS_GOLDEN"):
+        assert (ROOT.parent / "shared" / "golden" / "compare.py").is_file()

@@ -32,7 +32,7 @@ UINT64 = Whole(0, 2**64 - 1)
 
 def _not_empty(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     if not spec:
-        report(path, f"{path[-1]} must have at least one field; take it away if nothing is meant")
+        report(path, "must have at least one field; take it away if nothing is meant")
 
 
 def _one_protocol(spec: Mapping[str, Any], path: Path, report: Report) -> None:

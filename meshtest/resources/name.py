@@ -45,7 +45,7 @@ def host(text: str) -> str | None:
         return "must be a host name of 1 to 255 characters"
     if labels and labels[-1].isdecimal():
         return f"is no host name: the last part of {text!r} is a number"
-    if not _FIRST_LABEL.fullmatch(first) or any(label(each) for each in labels):
+    if not _FIRST_LABEL.fullmatch(first) or len(first) > 63 or any(label(each) for each in labels):
         star = "; `*` may only stand for its first part" if "*" in text else ""
         return f"is no host name: {text!r}{star}"
     return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources.document import Document, Path
+from meshtest.resources.schema import named
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
     where = f"{document.file}:{document.line(path)}"
     if not isinstance(value, dict):
         raise ResourceError(
-            f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is a {type(value).__name__}"
+            f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is {named(value)}"
         )
     kind, api_version = value.get("kind"), value.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind or not api_version:
@@ -98,8 +99,13 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
         return
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(metadata, dict) or not isinstance(name, str) or not name:
-        raise ResourceError(f"{where}: {kind} has no metadata.name (a text)")
+    if not isinstance(metadata, dict) or name in (None, ""):
+        raise ResourceError(f"{where}: {kind} has no metadata.name")
+    if not isinstance(name, str):
+        at = document.line((*path, "metadata", "name"))
+        raise ResourceError(
+            f"{document.file}:{at}: {kind} metadata.name: must be a text; this is {named(name)} to YAML"
+        )
     own = metadata.get("namespace") or namespace
     if not isinstance(own, str):
         at = document.line((*path, "metadata", "namespace"))

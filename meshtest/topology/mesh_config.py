@@ -11,8 +11,21 @@ from meshtest.resources.document import Path, parse
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, Enum, Message, Text, Type, Unsupported
+from meshtest.resources.schema import DURATION, Enum, Message, Report, Text, Type, Unsupported
 from meshtest.resources.virtual_service import RETRIES
+
+
+class _Only:
+    """A field of which one value is implemented, Istio's default or what comes to the same here."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        if value != self._value:
+            report(path, f"{value!r} is not implemented by the local mesh", unsupported=True)
+        return value
+
 
 # Of Istio's many fields those that are implemented, those that change nothing here, and the rest, which is refused by name.
 _SCHEMA: dict[str, Type] = {
@@ -20,6 +33,8 @@ _SCHEMA: dict[str, Type] = {
     "defaultHttpRetryPolicy": RETRIES,
     "connectTimeout": DURATION,
     "rootNamespace": Text(label),
+    "enableAutoMtls": _Only(False),
+    "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
 _WITHOUT_EFFECT = (
     *(
@@ -42,6 +57,8 @@ _WITHOUT_EFFECT = (
     *("ingressClass", "ingressControllerMode", "ingressSelector", "ingressService", "outboundClusterStatName"),
     *("trustDomain", "trustDomainAliases", "verifyCertificateAtClient"),
 )
+
+
 _LATER = (
     *(
         "defaultDestinationRuleExportTo",
@@ -49,7 +66,7 @@ _LATER = (
         "defaultTrafficPolicy",
         "defaultVirtualServiceExportTo",
     ),
-    *("enableAutoMtls", "h2UpgradePolicy", "hboneIdleTimeout", "inboundTrafficPolicy", "localityLbSetting", "meshMTLS"),
+    *("hboneIdleTimeout", "inboundTrafficPolicy", "localityLbSetting", "meshMTLS"),
     *("pathNormalization", "proxyHttpPort", "proxyInboundListenPort", "proxyListenPort", "serviceScopeConfigs"),
     *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults"),
 )
@@ -68,7 +85,7 @@ class MeshConfig:
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
     """The MeshConfig among these objects, or Istio's defaults."""
-    for resource in found:
+    for resource in reversed([*found]):  # of two the API server keeps the later
         if resource.kind == "ConfigMap" and (resource.name, resource.namespace) == ("istio", "istio-system"):
             return _read(resource)
     return MeshConfig()

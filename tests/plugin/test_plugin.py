@@ -223,7 +223,9 @@ def test_controls(project: pytest.Pytester) -> None:
     )
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["HOLDS *::test_control", "noticed *v1 80 %, v2 20 % *2 of 2 wrong meshes *::test_control"])
+    result.stdout.fnmatch_lines(
+        ["HOLDS *::test_control", "noticed *v1 80 %, v2 20 % *2 of 2 wrong meshes *::test_control"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def take(steps: list[Step]) -> None:
     """
     deadline = time.monotonic() + DEADLINE
     # Those with the most to do go first, so that their later phases overlap with the others' first.
-    under_way = [_Course(step) for step in sorted(steps, key=lambda step: step.before.listeners == step.after.listeners)]
+    under_way = [
+        _Course(step) for step in sorted(steps, key=lambda step: step.before.listeners == step.after.listeners)
+    ]
     rounds = 0
     while under_way := [course for course in under_way if not course.advance()]:
         rounds += 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from meshtest.traffic.request import Request
 from meshtest.translate.proxy_config import ProxyConfig
@@ -31,10 +32,17 @@ def decide(config: ProxyConfig, listener: str, host: str, request: Request) -> D
     if name is None or name not in config.routes:
         return None
     virtual_host = _virtual_host(config.routes[name]["virtual_hosts"], urlsplit(f"//{host}").hostname or "")
-    for route in virtual_host["routes"] if virtual_host else ():
-        if _matches(route["match"], host, request):
-            return _origin(route)
-    return None
+    if virtual_host is None or "require_tls" in virtual_host:
+        return None  # a redirect to HTTPS comes before all routes
+    try:
+        route = next((each for each in virtual_host["routes"] if _matches(each["match"], host, request)), None)
+    except _Unknown:
+        return None
+    return _origin(route) if route else None
+
+
+class _Unknown(Exception):
+    """A regular expression that RE2 understands and Python does not: what decides cannot be told without sending the request."""
 
 
 def _origin(route: Json) -> Decision | None:
@@ -43,9 +51,9 @@ def _origin(route: Json) -> Decision | None:
         return None
     action = route.get("route", {})
     weighted = action.get("weighted_clusters", {}).get("clusters", [])
-    clusters = {each["name"]: each["weight"] for each in weighted} or (
-        {action["cluster"]: 100} if "cluster" in action else {}
-    )
+    clusters = {action["cluster"]: 100} if "cluster" in action else {}
+    for each in weighted:  # a destination may stand there twice, with other headers
+        clusters[each["name"]] = clusters.get(each["name"], 0) + each["weight"]
     return Decision(origin["resource"], int(origin["rule"]), origin["where"], clusters)
 
 
@@ -78,13 +86,20 @@ def _matches(match: Json, host: str, request: Request) -> bool:
     path, _, query = request.path.partition("?")
     if not _path(match, path):
         return False
-    headers = {":method": request.method, ":authority": host, ":scheme": "http"} | {
-        name.lower(): value for name, value in request.headers
-    }
-    parameters = dict(reversed(parse_qsl(query, keep_blank_values=True)))
+    headers = {":method": request.method, ":authority": host, ":scheme": "http"}
+    for name, value in request.headers:
+        key = name.lower()
+        headers[key] = f"{headers[key]},{value}" if key in headers else value
+    parameters = _parameters(query)
     return all(_header(each, headers) for each in match.get("headers", [])) and all(
         _text(each, parameters.get(each["name"])) for each in match.get("query_parameters", [])
     )
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """The first value of each parameter, as Envoy decodes them: `+` stays."""
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    return {unquote(name): unquote(value) for name, _, value in reversed(pairs)}
 
 
 def _path(match: Json, path: str) -> bool:
@@ -116,6 +131,8 @@ def _text(match: Json, value: str | None) -> bool:
 
 def _regex(pattern: str, text: str) -> bool:
     try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error:  # RE2 knows a little that Python does not (\z, \C, \pN); Envoy decides, this only explains
-        return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # [[:alpha:]] means something else to Python
+            return re.fullmatch(pattern, text, re.ASCII) is not None
+    except (re.error, FutureWarning):
+        raise _Unknown from None

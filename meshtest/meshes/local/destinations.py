@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meshtest.meshes.protocol import Destination
+from meshtest.resources.resource import Resource
 from meshtest.resources.schema import nearest
 from meshtest.topology.topology import Topology
+from meshtest.translate.host import resolved, within
 from meshtest.translate.proxy_config import ProxyConfig
 from meshtest.translate.snapshot import Snapshot
 
@@ -35,13 +37,20 @@ def _missing(snapshot: Snapshot, config: ProxyConfig, name: str, port: int, subs
     return _no_subset(snapshot, subset, host)
 
 
+def _rules_for(snapshot: Snapshot, host: str) -> list[Resource]:
+    """The DestinationRules whose host covers this one, whether they count or not."""
+    rules = snapshot.of_kind("DestinationRule")
+    return [rule for rule in rules if within(host, resolved(rule.spec["host"], rule.namespace))]
+
+
 def _no_subset(snapshot: Snapshot, subset: str, host: str) -> str:
-    rules = [
-        rule
-        for rule in snapshot.of_kind("DestinationRule")
-        if host.partition(".")[0] in (rule.spec["host"], rule.spec["host"].partition(".")[0])
-    ]
-    known = {each["name"]: rule for rule in rules for each in rule.spec.get("subsets", [])}
+    known = {each["name"]: rule for rule in _rules_for(snapshot, host) for each in rule.spec.get("subsets", [])}
+    if subset in known:
+        return (
+            f"the subset {subset!r} of {host} is defined (at {known[subset].where('spec', 'subsets')}) by a rule that does not count here: "
+            "it must be in the namespace of the caller, of the Service, or the root namespace, and exported to the caller; "
+            "the first of these that has a rule for the host decides"
+        )
     if not known:
         return f"no DestinationRule in force defines subsets of {host}, so there is no subset {subset!r}: apply one"
     at = ", ".join(sorted({rule.where("spec", "subsets") for rule in known.values()}))
@@ -49,9 +58,9 @@ def _no_subset(snapshot: Snapshot, subset: str, host: str) -> str:
 
 
 def _no_pods(snapshot: Snapshot, subset: str, host: str) -> str:
-    for rule in snapshot.of_kind("DestinationRule"):
+    for rule in _rules_for(snapshot, host) if subset else ():
         for index, each in enumerate(rule.spec.get("subsets", [])):
-            if each["name"] == subset and host.partition(".")[0] == rule.spec["host"].partition(".")[0]:
+            if each["name"] == subset:
                 wanted, where = dict(each.get("labels", {})), rule.where("spec", "subsets", index)
                 have = _labels(snapshot.topology, host)
                 return f"no instance has the labels {wanted} of subset {subset!r} (at {where}); {have}"

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from meshtest.errors import MeshError
 from meshtest.traffic.request import Request
 from meshtest.translate.gateway import Server, servers
+from meshtest.translate.host import intersection, wildcard
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 
@@ -19,7 +20,7 @@ def entrance(snapshot: Snapshot, proxy: Proxy, request: Request) -> tuple[Server
             "apply one (mesh.apply), with `selector: {istio: ingressgateway}` and a server"
         )
     if request.authority is None:
-        return found[0], _host(snapshot, found[0])
+        return found[0], _host(snapshot, proxy, found[0])
     port = urlsplit(f"//{request.authority}").port or 80
     for server in found:
         if server.number == port:
@@ -30,10 +31,14 @@ def entrance(snapshot: Snapshot, proxy: Proxy, request: Request) -> tuple[Server
     )
 
 
-def _host(snapshot: Snapshot, server: Server) -> str:
-    """A host that the server takes: its own first full name, else a rule's, else any."""
-    own = [host.rpartition("/")[2] for host in server.spec["hosts"]]
-    ruled = [host for each in snapshot.virtual_services if server.gateway in each.gateways for host in each.hosts]
-    if "*" in own and (len(own) == 1) and "*" in ruled:
+def _host(snapshot: Snapshot, proxy: Proxy, server: Server) -> str:
+    """A host that the server takes and a rule decides, the first that is no wildcard; else one that matches the first wildcard."""
+    ruled = [
+        host
+        for each in snapshot.virtual_services_for(server.gateway, proxy.namespace)
+        for host in intersection(server.hosts_for(each.resource.namespace), each.hosts)
+    ]
+    hosts = [*ruled, *(host.rpartition("/")[2] for host in server.hosts)]
+    if "*" in ruled:
         return "ingress"
-    return next((host for host in (*own, *ruled) if "*" not in host), "ingress")
+    return next((host for host in hosts if not wildcard(host)), hosts[0].replace("*", "ingress", 1))

@@ -1,0 +1,100 @@
+"""What a Gateway may say: Istio's own checks, with line, path and cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.resources.problems import problems, refused, resource, spec
+
+HTTP = "port: {number: 80, name: http, protocol: HTTP}"
+
+
+def gateway(*servers: str) -> str:
+    """A Gateway with these servers (the insides of flow mappings)."""
+    listed = ", ".join(f"{{{server}}}" for server in servers)
+    return resource("Gateway", f"selector: {{istio: ingressgateway}}\nservers: [{listed}]")
+
+
+def test_all_fields_are_taken() -> None:
+    """A Gateway that uses each implemented field is accepted; protocols are read in any case."""
+    read = spec(
+        gateway(
+            f"{HTTP}, hosts: ['*', a.b, './c.d', 'other/*.e.f'], name: first, bind: 10.0.0.1, tls: {{httpsRedirect: true}}",
+            "port: {number: 8080, name: grpc, protocol: grpc-Web}, hosts: [a.b]",
+        )
+    )
+    assert read["servers"][1]["port"]["protocol"] == "GRPC-WEB"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (resource("Gateway", "selector: {a: b}"), "spec: the field 'servers' is missing"),
+        (gateway(), "spec.servers: must have at least 1 item"),
+        (gateway(f"{HTTP}, hosts: []"), "6: Gateway default/it spec.servers[0].hosts: must have at least 1 item"),
+        (gateway(HTTP), "spec.servers[0]: the field 'hosts' is missing"),
+        (gateway("hosts: [a.b]"), "spec.servers[0]: the field 'port' is missing"),
+        (gateway(f"{HTTP}, hosts: [reviews]"), "must be a full name such as reviews.example.com"),
+        (gateway(f"{HTTP}, hosts: ['*foo.com']"), "`*` may only stand for the whole first part"),
+        (gateway("port: {number: 0, name: a, protocol: HTTP}, hosts: [a.b]"), "must be from 1 to 65535; this is 0"),
+        (
+            gateway("port: {number: 70000, name: a, protocol: HTTP}, hosts: [a.b]"),
+            "must be from 1 to 65535; this is 70000",
+        ),
+        (
+            gateway("port: {number: 80, protocol: HTTP}, hosts: [a.b]"),
+            "spec.servers[0].port: the field 'name' is missing",
+        ),
+        (
+            gateway("port: {number: 80, name: a, protocol: HTTP1}, hosts: [a.b]"),
+            "this is the text 'HTTP1'; did you mean 'HTTP'?",
+        ),
+        (gateway("port: {number: 80, name: a, protocol: [HTTP]}, hosts: [a.b]"), "this is a list"),
+        (gateway("port: 80, hosts: [a.b]"), "port: must be a mapping such as {number: 80, name: http, protocol: HTTP}"),
+        (
+            gateway("port: {number: 80, name: a, protocol: HTTP, targetPort: 8080}, hosts: [a.b]"),
+            "has no meaning in a Gateway",
+        ),
+        (
+            gateway(f"{HTTP}, hosts: [a.b]", f"{HTTP}, hosts: [c.d]"),
+            "spec.servers[1].port.name: the port name 'http' is used twice",
+        ),
+        (gateway(f"{HTTP}, hosts: [a.b], bind: here"), "bind: must be an IP address; this is 'here'"),
+        (gateway(f"{HTTP}, host: [a.b]"), "there is no field 'host' here; did you mean 'hosts'?"),
+        (
+            gateway("port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.b]"),
+            "a server of protocol HTTPS must have `tls` settings",
+        ),
+        (gateway(f"{HTTP}, hosts: [a.b], tls: {{mode: SIMPLE, credentialName: a}}"), "did you mean HTTPS?"),
+        (
+            resource("Gateway", f"selector: a\nservers: [{{{HTTP}, hosts: [a.b]}}]"),
+            "spec.selector: must be a mapping; this is the text 'a'",
+        ),
+    ],
+)
+def test_what_is_wrong(text: str, said: str) -> None:
+    """Each mistake is named with its place and its cause."""
+    found = problems(text)
+    assert any(said in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (
+            gateway(
+                "port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.b], tls: {mode: SIMPLE, serverCertificate: a, privateKey: b}"
+            ),
+            [
+                f"spec.servers[0].{field}"
+                for field in ("port.protocol", "tls.mode", "tls.serverCertificate", "tls.privateKey")
+            ],
+        ),
+        (gateway("port: {number: 1, name: a, protocol: TCP}, hosts: ['*']"), ["spec.servers[0].port.protocol"]),
+        (gateway(f"{HTTP}, hosts: [a.b], bind: 'unix:///tmp/x'"), ["spec.servers[0].bind"]),
+        (gateway(f"{HTTP}, hosts: [a.b], defaultEndpoint: '127.0.0.1:80'"), ["spec.servers[0].defaultEndpoint"]),
+    ],
+)
+def test_what_is_not_implemented_is_refused_by_name(text: str, fields: list[str]) -> None:
+    """A sound field that the local mesh does not implement is refused, never ignored."""
+    assert refused(text) == fields
