@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.errors import ResourceError
@@ -191,6 +191,7 @@ def test_json_is_yaml() -> None:
     assert document.line(("a", 0, "b")) == 3
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_arbitrary_text_never_crashes(text: str) -> None:
     """Any text is either read or refused with a ResourceError."""
@@ -220,6 +221,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(FRAGMENTS, max_size=40).map("".join))
 def test_arbitrary_yaml_never_crashes(text: str) -> None:
     """Any heap of YAML's own signs is either read or refused with a ResourceError."""
@@ -229,6 +231,7 @@ def test_arbitrary_yaml_never_crashes(text: str) -> None:
         assert str(error).startswith("f.yaml")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_never_crash(data: bytes) -> None:
     """Any bytes are either read or refused with a ResourceError."""
@@ -250,6 +253,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(TEXTS, JSON, min_size=1, max_size=4))
 def test_json_round_trip(given_value: dict[str, object]) -> None:
     """What is written as JSON comes back as it was, and each line is that of its key."""
@@ -261,6 +265,7 @@ def test_json_round_trip(given_value: dict[str, object]) -> None:
         assert json.dumps(key, ensure_ascii=False) in rows[document.line((key,)) - 1]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(TEXTS, JSON, min_size=1, max_size=4))
 def test_yaml_round_trip(given_value: dict[str, object]) -> None:
     """What PyYAML writes with quotes around its texts comes back as it was."""

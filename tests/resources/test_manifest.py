@@ -284,7 +284,7 @@ def specs(kind: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("kind", [kind for _, kind in SCHEMAS])
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 def test_any_spec_is_accepted_or_refused(kind: str, data: st.DataObject) -> None:
     """Whatever stands in a spec, the outcome is a checked resource or a ResourceError that names it."""
     spec = data.draw(specs(kind))
@@ -297,6 +297,7 @@ def test_any_spec_is_accepted_or_refused(kind: str, data: st.DataObject) -> None
         assert f"object 1:1: {kind} default/a spec" in str(error)
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=3))
 def test_any_objects_are_accepted_or_refused(objects: list[Any]) -> None:
     """Whatever a test passes as objects is read, or refused with a ResourceError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.resources import name
@@ -93,6 +93,7 @@ def test_bad_names(check: Check, text: str) -> None:
     assert check(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_judged(text: str) -> None:
     """No text makes a check fail otherwise, and a good label is a good host."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.resources.regular_expression import regular_expression
@@ -152,6 +152,7 @@ def test_reasons(text: str, reason: str) -> None:
     assert reason in said
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=r"ab01()[]{}?*+|\^$.,:-=!<>PQEipdxs", max_size=15))
 def test_any_text_is_judged(text: str) -> None:
     """Any text comes to a verdict, and quoting it makes it good."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.resources.document import Path
@@ -69,6 +69,7 @@ def test_durations(text: str, amount: int | None) -> None:
     assert nanoseconds(text) == amount
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1))
 def test_durations_round_trip(amount: int) -> None:
     """Envoy's form of a duration is the same duration, exactly, and has no needless zeros."""
@@ -79,6 +80,7 @@ def test_durations_round_trip(amount: int) -> None:
     assert "." not in text or not text[:-1].endswith("0")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 999), st.sampled_from(["h", "m", "s", "ms", "us", "ns"])), min_size=1, max_size=5)
 )
@@ -89,6 +91,7 @@ def test_durations_add_up(parts: list[tuple[int, str]]) -> None:
     assert nanoseconds(text) == sum(number * units[unit] for number, unit in parts)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_any_text_is_a_duration_or_none(text: str) -> None:
     """No text makes reading a duration fail otherwise."""

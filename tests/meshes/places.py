@@ -1,0 +1,36 @@
+"""Addresses and ports that are only written down, for tests without processes."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from meshtest.meshes.local.site import Sites, sites
+from meshtest.topology.topology import Topology
+from meshtest.translate import sidecar_inbound
+from meshtest.translate.snapshot import Proxy, Snapshot
+
+
+class Numbered:
+    """Hands out 127.9.9.1, 127.9.9.2... and ports from 20000, each once."""
+
+    def __init__(self) -> None:
+        self._addresses, self._ports = count(1), count(20000)
+
+    def address(self) -> str:
+        """The next address."""
+        return f"127.9.9.{next(self._addresses)}"
+
+    def port(self, address: str) -> int:
+        """The next port."""
+        assert address.startswith("127.9.9.")
+        return next(self._ports)
+
+
+def placed(topology: Topology) -> Sites:
+    """Places for all instances, with the ports of their workloads."""
+    found = sites(topology.instances, Numbered())
+    for site in found.by_address.values():
+        if not site.instance.gateway:
+            for port in sidecar_inbound.ports(Snapshot(topology, ()), Proxy(site.instance)):
+                site.inbound(port)
+    return found
