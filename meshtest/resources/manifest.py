@@ -10,13 +10,13 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources import name
-from meshtest.resources.destination_rule import DESTINATION_RULE
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
-from meshtest.resources.gateway import GATEWAY
+from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
+from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
 from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
-from meshtest.resources.virtual_service import VIRTUAL_SERVICE
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 ISTIO_GROUPS = (NETWORKING, SECURITY, "telemetry.istio.io", "extensions.istio.io", GATEWAY_API)

@@ -8,11 +8,11 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources.document import Path, parse
+from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import DURATION, Enum, Message, Report, Text, Type, Unsupported
-from meshtest.resources.virtual_service import RETRIES
 
 
 class _Only:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meshtest.resources.virtual_service import GRPC_STATUSES
+from meshtest.resources.kinds.fault import GRPC_STATUSES
 
 Json = dict[str, Any]
 

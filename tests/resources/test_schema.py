@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.resources.document import Path
-from meshtest.resources.schema import Message, Report, Text, Type, Whole, envoy_duration, named, nanoseconds, nearest
+from meshtest.resources.duration import envoy_duration, nanoseconds
+from meshtest.resources.schema import Message, Report, Text, Type, Whole, named, nearest
 
 
 def read(type_: Type, value: object) -> tuple[object, list[str]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from meshtest.resources import name
 from meshtest.resources.document import Path
+from meshtest.resources.kinds.destination import PORT_SELECTOR
+from meshtest.resources.kinds.export_to import EXPORT_TO, exported_once
 from meshtest.resources.schema import (
     COUNT,
     DURATION,
@@ -25,7 +27,6 @@ from meshtest.resources.schema import (
     Unsupported,
     Whole,
 )
-from meshtest.resources.virtual_service import EXPORT_TO, PORT_SELECTOR, exported_once
 
 UINT64 = Whole(0, 2**64 - 1)
 

@@ -1,0 +1,29 @@
+"""Rewritten paths and hosts (`HTTPRewrite`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from meshtest.resources.document import Path
+from meshtest.resources.kinds.string_match import REGEX
+from meshtest.resources.schema import TEXT, Message, Report
+
+
+def _rewritten(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if not any(spec.values()):
+        report(path, "must say what to rewrite: uri, uriRegexRewrite or authority")
+    if "uriRegexRewrite" in spec and not spec["uriRegexRewrite"].get("rewrite"):
+        report((*path, "uriRegexRewrite"), "must have both a match and a rewrite")
+
+
+REWRITE = Message(
+    {
+        "uri": TEXT,
+        "authority": TEXT,
+        "uriRegexRewrite": Message({"match": REGEX, "rewrite": TEXT}, required=("match",)),
+    },
+    one_of=(("uri", "uriRegexRewrite"),),
+    rules=(_rewritten,),
+    form="{uri: /new}",
+)
