@@ -118,12 +118,17 @@ def read_objects(objects: Iterable[Mapping[str, Any]], namespace: str = "default
 
 def check(found: Sequence[Resource]) -> list[Resource]:
     """Istio resources with their specs checked and normalised; WrongResources carries every problem in all of them."""
-    problems: list[Problem] = []
-    checked = [_check(resource, problems) for resource in found]
+    checked, problems = examine(found)
     if problems:
         wrong = [problem for problem in problems if not problem.unsupported]
         raise WrongResources(wrong or problems)
     return checked
+
+
+def examine(found: Sequence[Resource]) -> tuple[list[Resource], list[Problem]]:
+    """The resources with their specs normalised, as far as they are right, and every problem in all of them."""
+    problems: list[Problem] = []
+    return [_check(resource, problems) for resource in found], problems
 
 
 def _check(resource: Resource, problems: list[Problem]) -> Resource:
@@ -136,7 +141,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
         _unknown_kind(resource, report)
         return resource
     if resource.api_version.rpartition("/")[2] not in VERSIONS:
-        report(("apiVersion",), f"there is no version {resource.api_version!r} of this kind; use {NETWORKING}/v1")
+        report(("apiVersion",), f"there is no version {resource.api_version!r} of this kind; use {resource.group}/v1")
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")

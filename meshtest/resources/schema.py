@@ -248,13 +248,24 @@ class Message:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """A field of Istio's that the local mesh does not implement: refused by name, never ignored."""
+    """A field of Istio's that the local mesh does not implement: refused by name, never ignored, once its value is right (`inner`)."""
 
     note: str = ""
+    inner: Type | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
-        report(path, f"is not implemented by the local mesh{': ' + self.note if self.note else ''}", unsupported=True)
-        return value
+        wrong = 0
+
+        def counted(path: Path, message: str, *, unsupported: bool = False) -> None:
+            nonlocal wrong
+            wrong += 1
+            report(path, message, unsupported=unsupported)
+
+        out = self.inner.read(value, path, counted) if self.inner else value
+        if not wrong:
+            note = f": {self.note}" if self.note else ""
+            report(path, f"is not implemented by the local mesh{note}", unsupported=True)
+        return out
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
