@@ -10,13 +10,17 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources import name
+from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
+from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
 from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
 from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
+from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
+from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 ISTIO_GROUPS = (NETWORKING, SECURITY, "telemetry.istio.io", "extensions.istio.io", GATEWAY_API)
@@ -25,6 +29,9 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
+    (SECURITY, "PeerAuthentication"): PEER_AUTHENTICATION,
+    (SECURITY, "AuthorizationPolicy"): AUTHORIZATION_POLICY,
+    (SECURITY, "RequestAuthentication"): Unsupported(inner=REQUEST_AUTHENTICATION),
 }
 LATER = {
     (NETWORKING, "ServiceEntry"),
@@ -33,9 +40,6 @@ LATER = {
     (NETWORKING, "Sidecar"),
     (NETWORKING, "EnvoyFilter"),
     (NETWORKING, "ProxyConfig"),
-    (SECURITY, "PeerAuthentication"),
-    (SECURITY, "AuthorizationPolicy"),
-    (SECURITY, "RequestAuthentication"),
     ("telemetry.istio.io", "Telemetry"),
     ("extensions.istio.io", "WasmPlugin"),
     *(
@@ -136,6 +140,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
         problems.append(Problem(resource, path, message, unsupported))
 
     METADATA.read(resource.body["metadata"], ("metadata",), report)
+    check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
         _unknown_kind(resource, report)
