@@ -12,7 +12,7 @@ from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, Enum, Message, Report, Text, Type, Unsupported
+from meshtest.resources.schema import DURATION, TEXT, Enum, ListOf, Message, Report, Text, Type, Unsupported
 
 
 class _Only:
@@ -33,6 +33,8 @@ _SCHEMA: dict[str, Type] = {
     "defaultHttpRetryPolicy": RETRIES,
     "connectTimeout": DURATION,
     "rootNamespace": Text(label),
+    "trustDomain": TEXT,
+    "trustDomainAliases": ListOf(TEXT),
     "enableAutoMtls": _Only(False),
     "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
@@ -55,7 +57,7 @@ _WITHOUT_EFFECT = (
     ),
     *("dnsRefreshRate", "enablePrometheusMerge", "enableTracing", "extensionProviders", "inboundClusterStatName"),
     *("ingressClass", "ingressControllerMode", "ingressSelector", "ingressService", "outboundClusterStatName"),
-    *("trustDomain", "trustDomainAliases", "verifyCertificateAtClient"),
+    "verifyCertificateAtClient",
 )
 
 
@@ -81,6 +83,13 @@ class MeshConfig:
     default_retries: Mapping[str, Any] | None = field(default=None)
     connect_timeout: str = "10s"
     root_namespace: str = "istio-system"
+    trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """The mesh's trust domain, and its aliases behind it."""
+        return (self.trust_domain, *self.trust_domain_aliases)
 
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
@@ -113,4 +122,6 @@ def _read(resource: Resource) -> MeshConfig:
         default_retries=spec.get("defaultHttpRetryPolicy"),
         connect_timeout=spec.get("connectTimeout", "10s"),
         root_namespace=spec.get("rootNamespace", "istio-system"),
+        trust_domain=spec.get("trustDomain", "cluster.local"),
+        trust_domain_aliases=tuple(spec.get("trustDomainAliases", [])),
     )

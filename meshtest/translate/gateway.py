@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtest.resources.resource import Resource
+from meshtest.translate.authorization_policy import http_filters
 from meshtest.translate.connection_manager import gateway_manager
 from meshtest.translate.host import intersection, specificity
 from meshtest.translate.route import Place, routes
@@ -103,7 +104,7 @@ def listeners(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
     out = {}
     for route_name, found in servers(snapshot, proxy).items():
         bind, port = found[0].bind or "0.0.0.0", found[0].target
-        manager = gateway_manager(f"outbound_{bind}_{port};", route_name)
+        manager = gateway_manager(f"outbound_{bind}_{port};", route_name, http_filters(snapshot, proxy))
         out[f"{bind}_{port}"] = {
             "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
             "name": f"{bind}_{port}",

@@ -36,7 +36,7 @@ ARTEFACTS = {
 }
 # What is out of scope now: kinds, and fields by their last name.
 LATER_KINDS = {
-    *("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "ServiceEntry", "WorkloadEntry", "Sidecar"),
+    *("RequestAuthentication", "ServiceEntry", "WorkloadEntry", "Sidecar"),
     *("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant"),
 }
 LATER_FIELDS = {
@@ -89,6 +89,8 @@ def differences(case: str) -> list[str] | WrongResources:
 
 # A case that leaves this list has got worse; one that joins it is written down here.
 EQUAL = {
+    *("authz-allow-principals-and-namespaces", "authz-ip-blocks", "authz-on-tcp-service", "authz-paths-hosts-methods"),
+    *("peerauthn-namespace-strict", "peerauthn-port-level", "peerauthn-root-namespace-and-overrides"),
     *(
         "combo-ab-test-by-client",
         "combo-api-gateway-many-services",
@@ -142,7 +144,7 @@ def test_case(case: str) -> None:
 def out_of_scope(problem: Any) -> bool:
     """Whether a refusal is one of those that are meant."""
     resource = problem.resource
-    if problem.field == "kind":
+    if problem.field in ("kind", "spec"):
         return resource.kind in LATER_KINDS and (
             resource.kind != "Gateway" or resource.group == "gateway.networking.k8s.io"
         )
@@ -152,4 +154,4 @@ def out_of_scope(problem: Any) -> bool:
 def test_none_is_left_out() -> None:
     """The recordings named here are there."""
     assert set(CASES) >= EQUAL | ARTEFACTS.keys()
-    assert len(EQUAL) == 42
+    assert len(EQUAL) == 49
