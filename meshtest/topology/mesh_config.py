@@ -12,7 +12,7 @@ from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, Enum, Message, Report, Text, Type, Unsupported
+from meshtest.resources.schema import DURATION, TEXT, Enum, Message, Report, Text, Type, Unsupported
 
 
 class _Only:
@@ -33,6 +33,7 @@ _SCHEMA: dict[str, Type] = {
     "defaultHttpRetryPolicy": RETRIES,
     "connectTimeout": DURATION,
     "rootNamespace": Text(label),
+    "trustDomain": TEXT,
     "enableAutoMtls": _Only(False),
     "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
@@ -55,7 +56,7 @@ _WITHOUT_EFFECT = (
     ),
     *("dnsRefreshRate", "enablePrometheusMerge", "enableTracing", "extensionProviders", "inboundClusterStatName"),
     *("ingressClass", "ingressControllerMode", "ingressSelector", "ingressService", "outboundClusterStatName"),
-    *("trustDomain", "trustDomainAliases", "verifyCertificateAtClient"),
+    "verifyCertificateAtClient",
 )
 
 
@@ -68,7 +69,7 @@ _LATER = (
     ),
     *("hboneIdleTimeout", "inboundTrafficPolicy", "localityLbSetting", "meshMTLS"),
     *("pathNormalization", "proxyHttpPort", "proxyInboundListenPort", "proxyListenPort", "serviceScopeConfigs"),
-    *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults"),
+    *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults", "trustDomainAliases"),
 )
 _MESH_CONFIG = Message({**_SCHEMA, **{field: Unsupported() for field in _LATER}})
 
@@ -81,6 +82,11 @@ class MeshConfig:
     default_retries: Mapping[str, Any] | None = field(default=None)
     connect_timeout: str = "10s"
     root_namespace: str = "istio-system"
+    trust_domain: str = "cluster.local"
+
+    def identity(self, namespace: str, account: str) -> str:
+        """The SPIFFE name of a service account (`pkg/spiffe`)."""
+        return f"spiffe://{self.trust_domain}/ns/{namespace}/sa/{account}"
 
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
@@ -113,4 +119,5 @@ def _read(resource: Resource) -> MeshConfig:
         default_retries=spec.get("defaultHttpRetryPolicy"),
         connect_timeout=spec.get("connectTimeout", "10s"),
         root_namespace=spec.get("rootNamespace", "istio-system"),
+        trust_domain=spec.get("trustDomain", "cluster.local"),
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshtest.topology.service import SNIFFED, Port, Service
-from meshtest.translate.cluster import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound, inbound_name
-from meshtest.translate.connection_manager import inbound_manager, tcp_proxy
-from meshtest.translate.sidecar_outbound import HTTP_INSPECTOR, LISTENER, PLAIN_HTTP
+from meshtest.topology.protocol import Protocol
+from meshtest.topology.service import Port, Service
+from meshtest.translate.cluster_name import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_name
+from meshtest.translate.connection_manager import inbound_manager
+from meshtest.translate.filter_chain import PLAIN_HTTP
+from meshtest.translate.inbound_cluster import inbound
+from meshtest.translate.network_filter import tcp_proxy
+from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
 from meshtest.translate.tls import mutual_tls
 from meshtest.translate.virtual_host import route_configuration
@@ -22,6 +26,8 @@ def ports(snapshot: Snapshot, proxy: Proxy) -> dict[int, tuple[Service, Port]]:
     for service in snapshot.topology.services:
         if service.namespace == instance.namespace and service.selects(instance.labels):
             for port in service.ports:
+                if port.protocol is Protocol.UDP:
+                    continue
                 target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
                 if target is not None:
                     out.setdefault(target, (service, port))
@@ -39,7 +45,7 @@ def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
     chains = [_own_port(), *_any_port()]
     for target, (_, port) in sorted(found.items()):
         chains += _chains(target, port)
-    http_ports = [target for target, (_, port) in sorted(found.items()) if port.protocol != SNIFFED]
+    http_ports = [target for target, (_, port) in sorted(found.items()) if port.protocol is not Protocol.SNIFFED]
     return {
         "@type": LISTENER,
         "name": "virtualInbound",
@@ -106,12 +112,12 @@ def _chains(target: int, port: Port) -> list[Json]:
     http = [inbound_manager(f"{cluster};", _routes(cluster, target))]
     tcp = [tcp_proxy(cluster)]
     plain, tls = {**at, "transport_protocol": "raw_buffer"}, {**at, "transport_protocol": "tls"}
-    if port.speaks_http:
+    if port.protocol.http:
         return [
             _chain(name, http, {**tls, "application_protocols": [*ISTIO_TCP, *ISTIO_HTTP]}, secured=True),
             _chain(name, http, plain),
         ]
-    if port.protocol == SNIFFED:
+    if port.protocol is Protocol.SNIFFED:
         return [
             _chain(name, http, {**tls, "application_protocols": ISTIO_HTTP}, secured=True),
             _chain(name, http, {**plain, "application_protocols": PLAIN_HTTP["application_protocols"]}),
