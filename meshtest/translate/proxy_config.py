@@ -28,22 +28,26 @@ class ProxyConfig:
     clusters: dict[str, Json]
     endpoints: dict[str, Json]
 
-    def as_json(self) -> Json:
-        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists."""
+    def as_json(self, before: ProxyConfig) -> Json:
+        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists.
+
+        A cluster that waits for a certificate shows no endpoints: those of its predecessor stay, `before` the Istio resources came.
+        """
+        endpoints = {}
+        for name, assignment in self.endpoints.items():
+            if not _waits_for_secret(self.clusters[name]):
+                endpoints[name] = _listed(self.clusters[name], assignment)
+            elif name in before.endpoints:
+                endpoints[name] = _listed(before.clusters[name], before.endpoints[name])
         return {
             "listeners": self.listeners,
             "routes": self.routes,
             "clusters": self.clusters,
-            "endpoints": {
-                name: _listed(self.clusters[name], each)
-                for name, each in self.endpoints.items()
-                if not _waits_for_secret(self.clusters[name])
-            },
+            "endpoints": endpoints,
         }
 
 
 def _waits_for_secret(cluster: Json) -> bool:
-    """Whether Envoy shows no endpoints until a certificate has come."""
     common = cluster.get("transport_socket", {}).get("typed_config", {}).get("common_tls_context", {})
     return "combined_validation_context" in common or "tls_certificate_sds_secret_configs" in common
 

@@ -113,7 +113,7 @@ def test_passthrough() -> None:
     name = f"outbound|9080||{REVIEWS}"
     assert (made.clusters[name]["type"], made.clusters[name]["lb_policy"]) == ("ORIGINAL_DST", "CLUSTER_PROVIDED")
     assert "eds_cluster_config" not in made.clusters[name]
-    assert made.as_json()["endpoints"][name]["endpoints"] == []
+    assert made.as_json(made)["endpoints"][name]["endpoints"] == []
 
 
 @pytest.mark.parametrize(
