@@ -35,6 +35,7 @@ _SCHEMA: dict[str, Type] = {
     "rootNamespace": Text(label),
     "trustDomain": TEXT,
     "trustDomainAliases": ListOf(TEXT),
+    "caCertificates": ListOf(Message({"trustDomains": ListOf(TEXT)}, closed=False)),
     "enableAutoMtls": _Only(False),
     "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
@@ -48,7 +49,6 @@ _WITHOUT_EFFECT = (
     ),
     *(
         "ca",
-        "caCertificates",
         "certificates",
         "configSources",
         "defaultConfig",
@@ -85,11 +85,21 @@ class MeshConfig:
     root_namespace: str = "istio-system"
     trust_domain: str = "cluster.local"
     trust_domain_aliases: tuple[str, ...] = ()
+    authority_domains: tuple[str, ...] = ()
 
     @property
     def trust_domains(self) -> tuple[str, ...]:
         """The mesh's trust domain, and its aliases behind it."""
         return (self.trust_domain, *self.trust_domain_aliases)
+
+    @property
+    def trusted_domains(self) -> tuple[str, ...]:
+        """Those whose certificates are taken: also the ones of further authorities (`TrustDomainsForValidation`)."""
+        return tuple(each for each in dict.fromkeys((*self.trust_domains, *self.authority_domains)) if each)
+
+    def identity(self, namespace: str, account: str) -> str:
+        """The SPIFFE name of a service account (`pkg/spiffe`)."""
+        return f"spiffe://{self.trust_domain}/ns/{namespace}/sa/{account}"
 
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
@@ -124,4 +134,7 @@ def _read(resource: Resource) -> MeshConfig:
         root_namespace=spec.get("rootNamespace", "istio-system"),
         trust_domain=spec.get("trustDomain", "cluster.local"),
         trust_domain_aliases=tuple(spec.get("trustDomainAliases", [])),
+        authority_domains=tuple(
+            domain for each in spec.get("caCertificates", []) for domain in each.get("trustDomains", [])
+        ),
     )

@@ -23,8 +23,8 @@ _ACTIONS = {"AUDIT": {"action": "LOG"}, "DENY": {"action": "DENY"}, "ALLOW": {}}
 def policies(snapshot: Snapshot, proxy: Proxy) -> list[Resource]:
     """The policies for a workload: those of the root namespace and of its own whose selector fits, or that have none."""
     root = snapshot.topology.config.root_namespace
-    found = snapshot.once("authorization policies", lambda: snapshot.of_kind("AuthorizationPolicy"))
-    labels = proxy.instance.labels.items()
+    found = snapshot.of_kind("AuthorizationPolicy")
+    labels = snapshot.labels(proxy).items()
     return [
         each
         for namespace in dict.fromkeys((root, proxy.namespace))

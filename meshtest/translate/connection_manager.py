@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from meshtest.translate.access_log import ACCESS_LOG
+
 Json = dict[str, Any]
 
-# Istio's default format (`pilot/pkg/model/telemetry_logging.go`).
-ACCESS_LOG_FORMAT = (
-    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
-    '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% '
-    '%BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
-    '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
-    "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
-)
-ACCESS_LOG: list[Json] = [
-    {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": "/dev/stdout",
-            "log_format": {"text_format_source": {"inline_string": ACCESS_LOG_FORMAT}},
-        },
-    }
-]
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ADS: Json = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
 
@@ -102,13 +86,3 @@ def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Jso
 
 def _named(config: Json) -> Json:
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
-
-
-def tcp_proxy(cluster: str, logged: bool = True) -> Json:
-    """Bytes to one cluster."""
-    kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-    config: Json = {"@type": kind, "stat_prefix": cluster, "cluster": cluster}
-    return {
-        "name": "envoy.filters.network.tcp_proxy",
-        "typed_config": {**config, **({"access_log": ACCESS_LOG} if logged else {})},
-    }

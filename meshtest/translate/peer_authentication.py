@@ -34,7 +34,7 @@ def modes(snapshot: Snapshot, proxy: Proxy) -> Modes:
     for_all = [each for each in found if not _selector(each)]
     mesh = [each for each in for_all if each.namespace == root]
     namespace = [each for each in for_all if each.namespace == proxy.namespace != root]
-    labels = proxy.instance.labels.items()
+    labels = snapshot.labels(proxy).items()
     own = [
         each
         for each in found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meshtest.topology.service import SNIFFED, Port, Service
+from meshtest.topology.protocol import Protocol
+from meshtest.topology.service import Port, Service
 from meshtest.translate import authorization_policy, inbound_match, peer_authentication
-from meshtest.translate.cluster import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound, inbound_name
-from meshtest.translate.connection_manager import inbound_manager, tcp_proxy
+from meshtest.translate.cluster_name import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_name
+from meshtest.translate.connection_manager import inbound_manager
+from meshtest.translate.inbound_cluster import inbound
 from meshtest.translate.inbound_match import Match
-from meshtest.translate.sidecar_outbound import HTTP_INSPECTOR, LISTENER
+from meshtest.translate.network_filter import tcp_proxy
+from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER, TLS_INSPECTOR
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
 from meshtest.translate.tls import mutual_tls
 from meshtest.translate.virtual_host import route_configuration
@@ -17,10 +20,6 @@ from meshtest.translate.virtual_host import route_configuration
 _ORIGINAL_DESTINATION: Json = {
     "name": "envoy.filters.listener.original_dst",
     "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
-}
-_TLS_INSPECTOR: Json = {
-    "name": "envoy.filters.listener.tls_inspector",
-    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
 }
 
 
@@ -31,6 +30,8 @@ def ports(snapshot: Snapshot, proxy: Proxy) -> dict[int, tuple[Service, Port]]:
     for service in snapshot.topology.services:
         if service.namespace == instance.namespace and service.selects(instance.labels):
             for port in service.ports:
+                if port.protocol is Protocol.UDP:
+                    continue
                 target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
                 if target is not None:
                     out.setdefault(target, (service, port))
@@ -77,7 +78,7 @@ def listener_filters(chains: Sequence[Json]) -> list[Json]:
         # Ports without a chain of their own are of port 0: the few others are named.
         wanted = sorted(port for port, wants in tls.items() if port and wants)
         unwanted = sorted(port for port, wants in tls.items() if port and not wants)
-        out.append(_TLS_INSPECTOR | (_off(unwanted) if tls[0] else _off(wanted, invert=True)))
+        out.append(TLS_INSPECTOR | (_off(unwanted) if tls[0] else _off(wanted, invert=True)))
     if any(http.values()):
         out.append(HTTP_INSPECTOR | _off(sorted(port for port, wants in http.items() if not wants)))
     return out
@@ -107,7 +108,7 @@ class _Inbound:
         self.modes = peer_authentication.modes(snapshot, proxy)
         self._http = authorization_policy.http_filters(snapshot, proxy)
         self._tcp = authorization_policy.tcp_filters(snapshot, proxy)
-        self._socket = {"transport_socket": mutual_tls(snapshot.topology.config.trust_domains)}
+        self._socket = {"transport_socket": mutual_tls(snapshot.topology.config.trusted_domains)}
 
     def any_port(self, number: int) -> list[Json]:
         """The chains for ports that belong to no Service: for one that has a mode of its own, or (0) for all others."""
@@ -118,10 +119,10 @@ class _Inbound:
     def chains(self, target: int, port: Port) -> list[Json]:
         """The chains for a port of the workload, by what the Service's port speaks."""
         mode, name, cluster = self.modes.of_port(target), f"0.0.0.0_{target}", inbound_name(target)
-        if port.protocol == SNIFFED:
+        if port.protocol is Protocol.SNIFFED:
             matches = inbound_match.sniffed(mode)
         else:
-            matches = inbound_match.of_http(mode) if port.speaks_http else inbound_match.of_tcp(mode)
+            matches = inbound_match.of_http(mode) if port.protocol.http else inbound_match.of_tcp(mode)
         return self._chains(target, matches, (name, name), cluster, _routes(cluster, port.number))
 
     def _chains(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.endpoint import Endpoint, Locality, augmented, from_labels
 from meshtest.topology.instance import Instance
+from meshtest.topology.service import Service
 from meshtest.topology.topology import Topology
-from meshtest.translate.destination_rule import DestinationRules
-from meshtest.translate.virtual_service import VirtualService, virtual_service
+from meshtest.translate import scope, sidecar
+from meshtest.translate.delegate import merged
+from meshtest.translate.destination_rule import DestinationRule, DestinationRules
+from meshtest.translate.registry import Registry
+from meshtest.translate.scope import Scope
+from meshtest.translate.virtual_service import MESH, VirtualService, virtual_service
 
 Json = dict[str, Any]
 Made = TypeVar("Made")
@@ -53,24 +59,44 @@ class Snapshot:
         return made
 
     def view(self, proxy: Proxy) -> object:
-        """What of a proxy decides which rules it sees and how: the same for two proxies means the same outbound configuration."""
-        labels = frozenset(proxy.instance.labels.items()) if self._looks_at_labels else None
-        return (proxy.gateway, proxy.namespace, labels)
+        """What of a proxy decides what it is sent: the same for two proxies means the same outbound configuration."""
+        labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
+        return (proxy.gateway, id(self.scope(proxy)), self.locality(proxy), labels)
 
     @cached_property
     def _looks_at_labels(self) -> bool:
-        matches = (match for each in self.virtual_services for rule in each.rules for match in rule.get("match", []))
-        selectors = (rule.spec.get("workloadSelector") for rule in self.of_kind("DestinationRule"))
-        return any("sourceLabels" in match for match in matches) or any(each is not None for each in selectors)
+        return any(each.looks_at_labels for each in self.virtual_services) or any(
+            _looks_at_labels(rule.spec) for rule in self.of_kind("DestinationRule")
+        )
+
+    def labels(self, proxy: Proxy) -> dict[str, str]:
+        """The labels of a proxy: its pod's, and those of the place where it runs (`ads.go`)."""
+        instance = proxy.instance
+        return self.once(
+            ("labels", id(instance)),
+            lambda: augmented(instance.labels, self.topology.locality(instance), instance.node),
+        )
+
+    def locality(self, proxy: Proxy) -> Locality:
+        """Where a proxy runs."""
+        return from_labels(self.labels(proxy))
 
     def of_kind(self, kind: str) -> list[Resource]:
         """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        return self.once(("kind", kind), lambda: self._of_kind(kind))
+
+    def _of_kind(self, kind: str) -> list[Resource]:
         return sorted({each.key: each for each in self.resources if each.kind == kind}.values(), key=_age)
 
     @cached_property
+    def registry(self) -> Registry:
+        """All Services, and what stands behind them."""
+        return Registry(self.topology, self.of_kind("ServiceEntry"), self.of_kind("WorkloadEntry"))
+
+    @cached_property
     def virtual_services(self) -> list[VirtualService]:
-        """All VirtualServices, their hosts resolved."""
-        return [virtual_service(each) for each in self.of_kind("VirtualService")]
+        """All VirtualServices with hosts, their names resolved and their delegates merged in."""
+        return merged([virtual_service(each) for each in self.of_kind("VirtualService")])
 
     @cached_property
     def destination_rules(self) -> DestinationRules:
@@ -79,8 +105,62 @@ class Snapshot:
 
     def virtual_services_for(self, gateway: str, namespace: str) -> list[VirtualService]:
         """What is bound to a gateway (or `mesh`) and visible in `namespace`: private rules, those exported to it, public ones."""
-        bound = [each for each in self.virtual_services if gateway in each.gateways and each.visible_in(namespace)]
+        return self.once(("rules", gateway, namespace), lambda: self._virtual_services_for(gateway, namespace))
+
+    def _virtual_services_for(self, gateway: str, namespace: str) -> list[VirtualService]:
+        bound = [each for each in self._bound.get(gateway, []) if each.visible_in(namespace)]
         return sorted(bound, key=lambda each: each.reach(namespace))
+
+    @cached_property
+    def _bound(self) -> dict[str, list[VirtualService]]:
+        out: dict[str, list[VirtualService]] = {}
+        for each in self.virtual_services:
+            for gateway in each.gateways:
+                out.setdefault(gateway, []).append(each)
+        return out
+
+    def scope(self, proxy: Proxy) -> Scope:
+        """What the proxy can see."""
+        namespace = proxy.namespace
+        if proxy.gateway:
+            return self.once(("gateway scope", namespace), lambda: scope.of_gateway(self.registry, namespace))
+        root = self.topology.config.root_namespace
+        found = sidecar.selected(self._sidecars, namespace, self.labels(proxy), root)
+        rules = self.virtual_services_for(MESH, namespace)
+        return self.once(
+            ("scope", namespace, found and found.key),
+            lambda: scope.of_sidecar(self.registry, namespace, rules, found.spec if found else {}),
+        )
+
+    @cached_property
+    def _sidecars(self) -> list[Resource]:
+        return self.of_kind("Sidecar")
+
+    def rule(self, proxy: Proxy, host: str) -> DestinationRule | None:
+        """The DestinationRule that counts when a proxy calls `host`; none if it knows no such Service."""
+        service = self.scope(proxy).by_hostname.get(host)
+        if service is None:
+            return None
+        labels = self.labels(proxy)
+        return self.destination_rules.lookup(host, service.namespace, proxy.namespace, labels)
+
+    def endpoints(self, service: Service, port: int) -> list[Endpoint]:
+        """What stands behind a port of a Service."""
+        key = ("endpoints", service.hostname, service.namespace, port)
+        return self.once(key, lambda: self.registry.endpoints(service, port))
+
+    def identities(self, service: Service) -> Sequence[str]:
+        """The names that those behind a Service may prove: SPIFFE names of accounts, and what a ServiceEntry says (sorted)."""
+        key = ("identities", service.hostname, service.namespace)
+        return self.once(key, lambda: self.registry.identities(service))
+
+
+def _looks_at_labels(rule: Mapping[str, Any]) -> bool:
+    """Whether a DestinationRule counts for some proxies only, or sends each to what is labelled as it is."""
+    policies = [rule.get("trafficPolicy", {}), *(each.get("trafficPolicy", {}) for each in rule.get("subsets", []))]
+    policies += [setting for policy in policies for setting in policy.get("portLevelSettings", [])]
+    settings = (policy.get("loadBalancer", {}).get("localityLbSetting", {}) for policy in policies)
+    return "workloadSelector" in rule or any("failoverPriority" in each for each in settings)
 
 
 def _age(resource: Resource) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Trust domains in the principals of a policy (`pilot/pkg/security/trustdomain`)."""
+"""Trust domains in the principals of a policy, and in names of callers (`pilot/pkg/security/trustdomain`, `pkg/spiffe`)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def with_aliases(principals: Iterable[str], domains: Sequence[str]) -> list[str]
             renamed = (principal if _ends_so(each, domain) else "/".join((each, *rest)) for each in domains)
             out += dict.fromkeys(renamed)
     return out
+
+
+def identities(name: str, aliases: Sequence[str]) -> list[str]:
+    """A name that a certificate may carry and, for `spiffe://DOMAIN/ns/...`, the same in each alias (`ExpandWithTrustDomains`)."""
+    scheme, _, rest = name.partition("://")
+    _, *path = rest.split("/")
+    if scheme != "spiffe" or len(path) != 4 or (path[0], path[2]) != ("ns", "sa"):
+        return [name]
+    return [name, *("/".join((f"spiffe://{alias}", *path)) for alias in aliases)]
 
 
 def expanded(domains_given: Iterable[str], domains: Sequence[str]) -> list[str]:

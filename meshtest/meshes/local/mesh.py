@@ -125,7 +125,7 @@ class LocalMesh:
         """The route configurations (`9080`, or `host:port` of a sniffed port) for Services with workloads behind them."""
         gateways = {each.address for each in self.topology.instances if each.gateway}
         return frozenset(
-            str(port.number) if port.speaks_http else f"{service.hostname}:{port.number}"
+            str(port.number) if port.protocol.http else f"{service.hostname}:{port.number}"
             for service in self.topology.services
             for port in service.ports
             if any(each.address not in gateways for each in self.topology.endpoints(service, port))
