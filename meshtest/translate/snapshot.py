@@ -82,7 +82,7 @@ class Snapshot:
         return from_labels(self.labels(proxy))
 
     def of_kind(self, kind: str) -> list[Resource]:
-        """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        """Resources in istiod's order: the oldest first, then by name and namespace. The last of a name counts."""
         return self.once(("kind", kind), lambda: self._of_kind(kind))
 
     def _of_kind(self, kind: str) -> list[Resource]:
@@ -163,6 +163,7 @@ def _looks_at_labels(rule: Mapping[str, Any]) -> bool:
     return "workloadSelector" in rule or any("failoverPriority" in each for each in settings)
 
 
-def _age(resource: Resource) -> tuple[str, str]:
+def _age(resource: Resource) -> tuple[str, str, str]:
+    """Of the same second the name decides, then the namespace (`configCompareByCreationTime` in `pilot/pkg/model/config.go`)."""
     created = resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), f"{resource.name}.{resource.namespace}")
+    return (str(created or ""), resource.name, resource.namespace)
