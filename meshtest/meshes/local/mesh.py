@@ -29,7 +29,7 @@ from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.translate import sidecar_inbound
 from meshtest.translate.proxy_config import ProxyConfig, translate
-from meshtest.translate.snapshot import Json, Proxy, Snapshot
+from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
 
 Keyed = Mapping[tuple[str, str, str, str], Resource]
 
@@ -63,7 +63,8 @@ class LocalMesh:
         self._envoys: dict[str, Envoy] = {}
         self._configs: dict[str, ProxyConfig] = {}
         self._sent: dict[str, ProxyConfig] = {}
-        self._snapshot = Snapshot(topology, ())
+        self._memory = Memory()
+        self._snapshot = Snapshot(topology, (), self._memory)
         try:
             self._sites = self._place()
             self._start()
@@ -134,7 +135,7 @@ class LocalMesh:
     def put(self, resources: Keyed) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
         self.check()
-        snapshot = Snapshot(self.topology, tuple(resources.values()))
+        snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
         shared: dict[int, Json] = {}
         new = {address: self._translated(snapshot, envoy, shared) for address, envoy in self._envoys.items()}
         changed = [address for address in new if new[address][1] != self._sent[address]]
