@@ -42,6 +42,7 @@ LATER_KINDS = {
 LATER_FIELDS = {
     "VirtualService": {"tcp", "tls", "delegate", "headers.@request.auth.claims.beta"},
     "DestinationRule": {"tls", "tunnel", "proxyProtocol", "localityLbSetting"},
+    "ServiceEntry": {"resolution", "endpoints[0].address"},
     "Gateway": {"port.protocol", "tls.mode", "tls.minProtocolVersion", "tls.serverCertificate", "tls.privateKey"},
 }
 
@@ -146,7 +147,7 @@ def out_of_scope(problem: Any) -> bool:
         return resource.kind in LATER_KINDS and (
             resource.kind != "Gateway" or resource.group == "gateway.networking.k8s.io"
         )
-    return any(f".{problem.field}".endswith(f".{field}") for field in LATER_FIELDS[resource.kind])
+    return any(f".{problem.field}".endswith(f".{field}") for field in LATER_FIELDS.get(resource.kind, ()))
 
 
 def test_none_is_left_out() -> None:
