@@ -17,7 +17,11 @@ from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
 from meshtest.resources.kinds.gateway import GATEWAY
 from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
 from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
+from meshtest.resources.kinds.service_entry import SERVICE_ENTRY
+from meshtest.resources.kinds.sidecar import SIDECAR
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
+from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
+from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
 from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
@@ -32,12 +36,12 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (SECURITY, "PeerAuthentication"): PEER_AUTHENTICATION,
     (SECURITY, "AuthorizationPolicy"): AUTHORIZATION_POLICY,
     (SECURITY, "RequestAuthentication"): Unsupported(inner=REQUEST_AUTHENTICATION),
+    (NETWORKING, "ServiceEntry"): SERVICE_ENTRY,
+    (NETWORKING, "WorkloadEntry"): WORKLOAD_ENTRY,
+    (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
+    (NETWORKING, "Sidecar"): SIDECAR,
 }
 LATER = {
-    (NETWORKING, "ServiceEntry"),
-    (NETWORKING, "WorkloadEntry"),
-    (NETWORKING, "WorkloadGroup"),
-    (NETWORKING, "Sidecar"),
     (NETWORKING, "EnvoyFilter"),
     (NETWORKING, "ProxyConfig"),
     ("telemetry.istio.io", "Telemetry"),
@@ -150,8 +154,11 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")
-    given = resource.body.get("spec")
-    spec = schema.read({} if given is None else given, ("spec",), report)
+    known = len(problems)
+    inner = schema.inner if isinstance(schema, Unsupported) else schema
+    spec = (inner or schema).read(resource.body.get("spec", {}), ("spec",), report)
+    if inner is not schema and len(problems) == known:
+        report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
     return replace(resource, body={**resource.body, "spec": spec})
 
 

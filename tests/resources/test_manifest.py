@@ -72,7 +72,6 @@ def test_wrong_kinds_and_versions(kind: str, version: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "version"),
     [
-        ("ServiceEntry", "networking.istio.io/v1"),
         ("EnvoyFilter", "networking.istio.io/v1alpha3"),
         ("Gateway", "gateway.networking.k8s.io/v1"),
         ("HTTPRoute", "gateway.networking.k8s.io/v1beta1"),
@@ -275,10 +274,9 @@ VALUES = st.recursive(
 )
 
 
-def specs(group: str, kind: str) -> st.SearchStrategy[Any]:
+def specs(schema: Any) -> st.SearchStrategy[Any]:
     """Values that come near to the fields of a kind, and others."""
-    schema = SCHEMAS[group, kind]
-    fields = sorted(getattr(schema, "inner", schema).fields)
+    fields = sorted((getattr(schema, "inner", None) or schema).fields)
     return st.dictionaries(st.sampled_from(fields), VALUES) | VALUES
 
 
@@ -287,12 +285,12 @@ def specs(group: str, kind: str) -> st.SearchStrategy[Any]:
 @settings(deadline=None, max_examples=150)
 def test_any_spec_is_accepted_or_refused(group: str, kind: str, data: st.DataObject) -> None:
     """Whatever stands in a spec, the outcome is a checked resource or a ResourceError that names it."""
-    spec = data.draw(specs(group, kind))
+    spec = data.draw(specs(SCHEMAS[group, kind]))
     found = read_objects([{"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}])
     try:
         check(found)
     except ResourceError as error:
-        assert f"object 1:1: {kind} default/a spec" in str(error)
+        assert f"object 1:1: {kind} default/a " in str(error)
 
 
 @settings(deadline=None)
