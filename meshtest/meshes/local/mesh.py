@@ -27,7 +27,7 @@ from meshtest.meshes.protocol import Rule, Target
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
 
@@ -76,8 +76,8 @@ class LocalMesh:
         places = sites(self.topology.instances, self._loopback)
         for site in places.by_address.values():
             if not site.instance.gateway:
-                for port in sidecar_inbound.ports(self._snapshot, Proxy(site.instance)):
-                    site.inbound(port)
+                for port in inbound_ports(self._snapshot, Proxy(site.instance)):
+                    site.inbound(port.number)
         return places
 
     def _start(self) -> None:
