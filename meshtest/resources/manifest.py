@@ -13,10 +13,14 @@ from meshtest.resources import name
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
 from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
 from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.service_entry import SERVICE_ENTRY
+from meshtest.resources.kinds.sidecar import SIDECAR
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
+from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
+from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
+from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 ISTIO_GROUPS = (NETWORKING, SECURITY, "telemetry.istio.io", "extensions.istio.io", GATEWAY_API)
@@ -25,12 +29,12 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
+    (NETWORKING, "ServiceEntry"): Unsupported(inner=SERVICE_ENTRY),
+    (NETWORKING, "WorkloadEntry"): Unsupported(inner=WORKLOAD_ENTRY),
+    (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
+    (NETWORKING, "Sidecar"): Unsupported(inner=SIDECAR),
 }
 LATER = {
-    (NETWORKING, "ServiceEntry"),
-    (NETWORKING, "WorkloadEntry"),
-    (NETWORKING, "WorkloadGroup"),
-    (NETWORKING, "Sidecar"),
     (NETWORKING, "EnvoyFilter"),
     (NETWORKING, "ProxyConfig"),
     (SECURITY, "PeerAuthentication"),
@@ -145,8 +149,11 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")
-    given = resource.body.get("spec")
-    spec = schema.read({} if given is None else given, ("spec",), report)
+    known = len(problems)
+    inner = schema.inner if isinstance(schema, Unsupported) else schema
+    spec = (inner or schema).read(resource.body.get("spec", {}), ("spec",), report)
+    if inner is not schema and len(problems) == known:
+        report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
     return replace(resource, body={**resource.body, "spec": spec})
 
 

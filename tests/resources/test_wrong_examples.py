@@ -40,6 +40,8 @@ CAUSES = {
         3,
         "there is no kind 'VirtualServices' in networking.istio.io; did you mean 'VirtualService'?",
     ),
+    "reject-se-address-invalid": (11, "spec.addresses[0]: must be an IP address, or a range"),
+    "reject-workloadentry-without-address": (7, "the field 'address' is missing"),
     "reject-vs-cors-method-unknown": (16, "must be one of GET, HEAD, POST"),
     "reject-vs-fault-abort-status-99": (13, "must be from 200 to 599; this is 99"),
     "reject-vs-fault-percentage-bare-number": (14, "must be a mapping such as {value: 50}; this is the number 50"),

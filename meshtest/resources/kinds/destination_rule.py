@@ -7,6 +7,7 @@ from typing import Any
 
 from meshtest.resources import name
 from meshtest.resources.document import Path
+from meshtest.resources.kinds.connection_pool import CONNECTION_POOL, not_empty
 from meshtest.resources.kinds.destination import PORT_SELECTOR
 from meshtest.resources.kinds.export_to import EXPORT_TO, exported_once
 from meshtest.resources.schema import (
@@ -29,46 +30,6 @@ from meshtest.resources.schema import (
 )
 
 UINT64 = Whole(0, 2**64 - 1)
-
-
-def _not_empty(spec: Mapping[str, Any], path: Path, report: Report) -> None:
-    if not spec:
-        report(path, "must have at least one field; take it away if nothing is meant")
-
-
-def _one_protocol(spec: Mapping[str, Any], path: Path, report: Report) -> None:
-    if spec.get("h2UpgradePolicy") == "UPGRADE" and spec.get("useClientProtocol"):
-        report((*path, "useClientProtocol"), "cannot be true where h2UpgradePolicy is UPGRADE: keep one")
-
-
-CONNECTION_POOL = Message(
-    {
-        "tcp": Message(
-            {
-                "maxConnections": COUNT,
-                "connectTimeout": DURATION,
-                "tcpKeepalive": Message({"probes": UINT32, "time": DURATION, "interval": DURATION}),
-                "maxConnectionDuration": DURATION,
-                "idleTimeout": DURATION_OR_ZERO,
-            }
-        ),
-        "http": Message(
-            {
-                "http1MaxPendingRequests": COUNT,
-                "http2MaxRequests": COUNT,
-                "maxRequestsPerConnection": Whole(0, 2**29),
-                "maxRetries": COUNT,
-                "idleTimeout": DURATION,
-                "h2UpgradePolicy": Enum(("DEFAULT", "DO_NOT_UPGRADE", "UPGRADE")),
-                "useClientProtocol": FLAG,
-                "maxConcurrentStreams": COUNT,
-                "http2KeepAlive": Message({"interval": DURATION, "timeout": DURATION}),
-            },
-            rules=(_one_protocol,),
-        ),
-    },
-    rules=(_not_empty,),
-)
 
 
 def _split(spec: Mapping[str, Any], path: Path, report: Report) -> None:
@@ -181,7 +142,7 @@ TRAFFIC_POLICY = Message(
         "tunnel": Unsupported(),
         "proxyProtocol": Unsupported(),
     },
-    rules=(_not_empty,),
+    rules=(not_empty,),
 )
 LABELS = MapOf(Text(name.label_value), name.label_key)
 SUBSET = Message({"name": Text(name.label), "labels": LABELS, "trafficPolicy": TRAFFIC_POLICY}, required=("name",))
