@@ -29,10 +29,10 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
-    (NETWORKING, "ServiceEntry"): Unsupported(inner=SERVICE_ENTRY),
-    (NETWORKING, "WorkloadEntry"): Unsupported(inner=WORKLOAD_ENTRY),
+    (NETWORKING, "ServiceEntry"): SERVICE_ENTRY,
+    (NETWORKING, "WorkloadEntry"): WORKLOAD_ENTRY,
     (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
-    (NETWORKING, "Sidecar"): Unsupported(inner=SIDECAR),
+    (NETWORKING, "Sidecar"): SIDECAR,
 }
 LATER = {
     (NETWORKING, "EnvoyFilter"),

@@ -90,17 +90,17 @@ def dumped(mesh: LocalMesh) -> Json:
     return dict(config)
 
 
-def test_binary_routes_are_the_same(mesh: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binary_routes_are_the_same(bookinfo: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
     """Envoy has the same routes, read from JSON or from the binary form; small ones come as JSON."""
     resources = {each.key: each for each in check(read_text(RULES, "rules.yaml"))}
-    mesh.put(resources)
-    from_json = dumped(mesh)
-    assert not mesh._large
-    mesh.put({})
+    bookinfo.put(resources)
+    from_json = dumped(bookinfo)
+    assert not bookinfo._large
+    bookinfo.put({})
     monkeypatch.setattr(local_mesh, "is_large", lambda config: True)
-    mesh.put(resources)
-    assert "http.8080" in mesh._large
-    assert dumped(mesh) == from_json
+    bookinfo.put(resources)
+    assert "http.8080" in bookinfo._large
+    assert dumped(bookinfo) == from_json
     assert len(from_json["virtual_hosts"][0]["routes"]) == 9
 
 

@@ -157,9 +157,10 @@ def _change_routes(step: Step) -> Wanted:
     version = str(next(_versions))
     wanted: Wanted = {}
     for name, routes in step.after.routes.items():
-        if step.before.routes.get(name) != routes:
+        known = os.path.exists(step.envoy.routes_file(name))
+        if not known or step.before.routes.get(name) != routes:
             step.write_routes(name, version, routes)
-            if name in step.before.routes:  # a new one is read when a listener asks for it
+            if known:  # a new file is read when a listener asks for it
                 wanted[_ends(f".rds.{name.replace(':', '_')}.version_text")] = version
     return wanted
 
@@ -173,9 +174,12 @@ def _change_listeners(step: Step) -> Wanted:
 
 
 def _remove(step: Step) -> Wanted:
-    for name in step.before.routes.keys() - step.after.routes.keys():
-        with contextlib.suppress(OSError):
-            os.unlink(step.envoy.routes_file(name))
+    kept = {step.envoy.routes_file(name) for name in step.after.routes}
+    for name in step.before.routes:
+        for file in step.envoy.routes_files(name):
+            if file not in kept:
+                with contextlib.suppress(OSError):
+                    os.unlink(file)
     if not step.before.clusters.keys() - step.after.clusters.keys():
         return {}
     version = str(next(_versions))

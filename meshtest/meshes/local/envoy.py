@@ -73,8 +73,12 @@ class Envoy:
 
     def routes_file(self, name: str) -> str:
         """The watched file that holds a route configuration."""
-        form = "pb" if name in self.binary_routes else "json"
-        return str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}.{form}")
+        return self.routes_files(name)[name in self.binary_routes]
+
+    def routes_files(self, name: str) -> tuple[str, str]:
+        """The files that it may be in: as JSON, and in the binary form."""
+        file = str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}")
+        return f"{file}.json", f"{file}.pb"
 
     def write(self, path: str, version: str, resources: list[str]) -> None:
         """Put resources (JSON texts) into a watched file."""
