@@ -10,9 +10,13 @@ from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources import name
+from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
+from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
 from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
 from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
+from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
 from meshtest.resources.kinds.service_entry import SERVICE_ENTRY
 from meshtest.resources.kinds.sidecar import SIDECAR
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
@@ -29,6 +33,9 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
+    (SECURITY, "PeerAuthentication"): PEER_AUTHENTICATION,
+    (SECURITY, "AuthorizationPolicy"): AUTHORIZATION_POLICY,
+    (SECURITY, "RequestAuthentication"): Unsupported(inner=REQUEST_AUTHENTICATION),
     (NETWORKING, "ServiceEntry"): SERVICE_ENTRY,
     (NETWORKING, "WorkloadEntry"): WORKLOAD_ENTRY,
     (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
@@ -37,9 +44,6 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
 LATER = {
     (NETWORKING, "EnvoyFilter"),
     (NETWORKING, "ProxyConfig"),
-    (SECURITY, "PeerAuthentication"),
-    (SECURITY, "AuthorizationPolicy"),
-    (SECURITY, "RequestAuthentication"),
     ("telemetry.istio.io", "Telemetry"),
     ("extensions.istio.io", "WasmPlugin"),
     *(
@@ -140,6 +144,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
         problems.append(Problem(resource, path, message, unsupported))
 
     METADATA.read(resource.body["metadata"], ("metadata",), report)
+    check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
         _unknown_kind(resource, report)

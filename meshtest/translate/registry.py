@@ -12,6 +12,7 @@ from meshtest.topology.instance import Instance
 from meshtest.topology.service import Port, Resolution, Service
 from meshtest.topology.topology import Topology
 from meshtest.translate import service_entry, workload_entry
+from meshtest.translate.trust_domain import identities
 from meshtest.translate.workload_entry import Workload
 
 
@@ -55,7 +56,9 @@ class Registry:
     def identities(self, service: Service) -> list[str]:
         """The names that those behind a Service may prove, sorted (`addServiceAccounts` in `push_context.go`)."""
         found = {each.identity for port in service.ports for each in self.endpoints(service, port.number)}
-        return sorted((found | set(service.subject_alt_names)) - {""})
+        named = (found | set(service.subject_alt_names)) - {""}
+        aliases = self._topology.config.trust_domain_aliases
+        return sorted({name for each in named for name in identities(each, aliases)})
 
     def _behind(self, service: Service, port: Port) -> list[Endpoint]:
         if service.entry:

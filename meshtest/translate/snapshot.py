@@ -109,7 +109,7 @@ class Snapshot:
         return from_labels(self.labels(proxy))
 
     def of_kind(self, kind: str) -> list[Resource]:
-        """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        """Resources in istiod's order: the oldest first, then by name and namespace. The last of a name counts."""
         return self.once(("kind", kind), lambda: self._of_kind(kind))
 
     def _of_kind(self, kind: str) -> list[Resource]:
@@ -210,6 +210,7 @@ def _hashes(rule: Resource) -> bool:
     return any("consistentHash" in policy.get("loadBalancer", {}) for policy in policies(rule.spec))
 
 
-def _age(resource: Resource) -> tuple[str, str]:
+def _age(resource: Resource) -> tuple[str, str, str]:
+    """Of the same second the name decides, then the namespace (`configCompareByCreationTime` in `pilot/pkg/model/config.go`)."""
     created = resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), f"{resource.name}.{resource.namespace}")
+    return (str(created or ""), resource.name, resource.namespace)

@@ -72,7 +72,6 @@ def test_wrong_kinds_and_versions(kind: str, version: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "version"),
     [
-        ("AuthorizationPolicy", "security.istio.io/v1"),
         ("EnvoyFilter", "networking.istio.io/v1alpha3"),
         ("Gateway", "gateway.networking.k8s.io/v1"),
         ("HTTPRoute", "gateway.networking.k8s.io/v1beta1"),
