@@ -57,7 +57,7 @@ HTTP_ROUTE = Message(
         "route": ListOf(ROUTE_DESTINATION),
         "redirect": REDIRECT,
         "directResponse": DIRECT_RESPONSE,
-        "delegate": Unsupported(inner=DELEGATE),
+        "delegate": DELEGATE,
         "rewrite": REWRITE,
         "timeout": DURATION,
         "retries": RETRIES,
