@@ -53,13 +53,15 @@ def _converse(world: World, connection: socket.socket) -> bool:
                 return False
             try:
                 answer = _answer(world, question)
-            except NotReady as error:
+            except NotReady as error:  # what the next answer would rest on is unknown
                 answer = {"broken": str(error)}
             try:
                 stream.write(json.dumps(answer) + "\n")
                 stream.flush()
             except OSError:  # the client has gone
-                return True
+                pass
+            if "broken" in answer:
+                return False
     return True
 
 

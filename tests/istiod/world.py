@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.istiod.api_server import ApiServer, Document, Refused, documents
 from tests.istiod.control_plane import define_kinds, istiod_says, start_api_server, start_istiod
 from tests.istiod.places import GOLDEN
@@ -29,15 +31,20 @@ spec:
 # istiod orders resources by their age in whole seconds, then by name: a case's are made within one second.
 LAST_MOMENT_S = 0.6
 CONVERGENCE_S = 30.0
+MOST_LOOKS = 40
 
 
 @dataclass
 class Answer:
-    """What istiod sent to each proxy; or why the API server refused."""
+    """What istiod sent to each proxy; or why the API server refused.
+
+    `rejected`: what the proxies did not take of it. `unstable`: istiod says the same in another way each time.
+    """
 
     configurations: dict[str, Configuration] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
     invalid: str | None = None
+    unstable: bool = False
 
 
 class World:
@@ -70,7 +77,10 @@ class World:
 
     def ask(self, text: str) -> Answer:
         """Applies resources, waits until all proxies have what they make, and takes them back."""
-        found = documents(text)
+        try:
+            found = documents(text)
+        except yaml.YAMLError as error:
+            return Answer(invalid=str(error))
         before = {proxy.name: proxy.refusals() for proxy in self._proxies}
         try:
             self._apply(found)
@@ -128,11 +138,14 @@ class World:
     def _settle(self) -> Answer:
         """What the proxies hold, when two states of istiod's, one after the other, give the same."""
         last = None
-        while True:
+        for _ in range(MOST_LOOKS):
             now = self._look()
             if now is not None and now == last:
                 return now
             last = now
+        if last is None:
+            raise NotReady("routes or clusters are still on their way to a proxy")
+        return replace(last, unstable=True)
 
     def _look(self) -> Answer | None:
         """Waits until every proxy has a new state; what they hold, or None if something is still on its way."""
