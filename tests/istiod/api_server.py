@@ -6,7 +6,6 @@ import http.client
 import json
 import ssl
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import yaml
@@ -74,32 +73,26 @@ class ApiServer:
     """A connection to the API server; not for several threads."""
 
     def __init__(self) -> None:
-        self._connection: http.client.HTTPSConnection | None = None
+        self._connection = http.client.HTTPSConnection(*ADDRESS, context=_trusting(), timeout=30)
         self._resources: dict[str, dict[str, dict[str, Any]]] = {}
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
 
     def request(self, method: str, path: str, body: str | None = None, content_type: str = "application/json") -> Any:
         """The answer's JSON; Refused for any status but 2xx."""
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": content_type, "Accept": "application/json"}
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(*ADDRESS, context=self._tls, timeout=30)
+        call = (method, path, body.encode() if body is not None else None, headers)
         try:
-            self._connection.request(method, path, body.encode() if body is not None else None, headers)
-            answer = self._connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException):
+            answer, content = self._exchange(*call)
+        except (OSError, http.client.HTTPException):  # the server closes connections that have been idle for long
             self._connection.close()
-            self._connection = None
-            raise
+            answer, content = self._exchange(*call)
         if answer.status >= 300:
             raise Refused(answer.status, _message(content))
         return json.loads(content) if content[:1] in (b"{", b"[") else content.decode()
+
+    def _exchange(self, *call: Any) -> tuple[http.client.HTTPResponse, bytes]:
+        self._connection.request(*call)
+        answer = self._connection.getresponse()
+        return answer, answer.read()
 
     def apply(self, document: Document) -> dict[str, Any]:
         """Creates or changes a resource, its status too, as `kubectl apply --server-side --validate=strict` does."""
@@ -145,6 +138,13 @@ class ApiServer:
         if kind not in self._resources[root]:
             raise Refused(404, f"no kind {kind} in {root}")
         return self._resources[root][kind]
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _message(content: bytes) -> str:

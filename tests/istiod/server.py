@@ -17,9 +17,10 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.istiod.processes import NotReady
 from tests.istiod.world import World
@@ -41,7 +42,7 @@ def serve(folder: Path) -> None:
             pass
     finally:
         world.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _converse(world: World, connection: socket.socket) -> bool:
@@ -53,16 +54,17 @@ def _converse(world: World, connection: socket.socket) -> bool:
                 return False
             try:
                 answer = _answer(world, question)
-            except NotReady as error:  # what the next answer would rest on is unknown
-                answer = {"broken": str(error)}
-            try:
-                stream.write(json.dumps(answer) + "\n")
-                stream.flush()
-            except OSError:  # the client has gone
-                pass
-            if "broken" in answer:
-                return False
+            except NotReady as error:
+                _tell(stream, {"broken": str(error)})
+                raise  # what the next answer would rest on is unknown
+            _tell(stream, answer)
     return True
+
+
+def _tell(stream: IO[str], answer: dict[str, Any]) -> None:
+    with suppress(OSError):  # the client may have gone
+        stream.write(json.dumps(answer) + "\n")
+        stream.flush()
 
 
 def _answer(world: World, question: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _end_with_input() -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the one who started it
     if "--keep" not in sys.argv:
         threading.Thread(target=_end_with_input, daemon=True).start()

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.istiod.places import PROJECT, missing, session_folder
 from tests.istiod.world import Answer
@@ -28,6 +28,7 @@ class Session:
     """A conversation with running servers."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(folder / "socket"))
         self._stream = self._socket.makefile("rw")
@@ -37,7 +38,9 @@ class Session:
         """What istiod sends for these resources; Broken when the proxies did not come to rest."""
         self._send({"ask": manifest})
         line = self._stream.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"broken": "the servers have gone"}
+        answer: dict[str, Any] = (
+            json.loads(line) if line else {"broken": f"the servers have gone; logs in {self._folder}"}
+        )
         if "broken" in answer:
             raise Broken(answer["broken"])
         return Answer(**answer)
@@ -67,17 +70,20 @@ def session() -> Iterator[Session]:
         return
     folder = Path(tempfile.mkdtemp(prefix="meshtest-istiod-"))
     process = _start(folder)
+    keep_logs = False
     try:
         made = Session(folder)
-        try:
-            yield made
-        finally:
-            made.close()
+        yield made
+        made.close()
+    except Broken:
+        keep_logs = True
+        raise
     finally:
         assert process.stdin is not None
         process.stdin.close()
         process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not keep_logs:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def running() -> Session | None:
@@ -112,16 +118,22 @@ def _start(folder: Path, keep: bool = False) -> subprocess.Popen[str]:
         raise Broken("not there: " + ", ".join(map(str, missing())) + "; run `../shared/testbed/testbed build`")
     if os.geteuid() != 0:
         raise Broken("only root can make the namespaces that the servers run in")
-    process = subprocess.Popen(
-        [*UNSHARE, sys.executable, "-m", "tests.istiod.server", str(folder), *(["--keep"] if keep else [])],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
+    with (folder / "server.log").open("w") as log:
+        process = _spawn(folder, keep, log)
     assert process.stdout is not None
     with process.stdout:
         if process.stdout.readline() != "ready\n":
             raise Broken(f"the servers did not start; logs in {folder}")
     return process
+
+
+def _spawn(folder: Path, keep: bool, log: IO[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*UNSHARE, sys.executable, "-m", "tests.istiod.server", str(folder), *(["--keep"] if keep else [])],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+        text=True,
+    )
