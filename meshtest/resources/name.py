@@ -13,7 +13,9 @@ _LABEL_KEY = re.compile(
     rf"(?:(?P<domain>{_LABEL.pattern}(?:\.{_LABEL.pattern})*)/)?(?P<name>(?=.){_LABEL_VALUE.pattern})"
 )
 _BITS = re.compile(r"0|[1-9][0-9]{0,2}")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+,.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2, and the comma, which istiod takes
+_PSEUDO = (":method", ":scheme", ":authority", ":path", ":status")
+_CLAIM = re.compile(r"@request\.auth\.claims(?:\..+|\[.+\])", re.IGNORECASE | re.DOTALL)
 _INTERNAL = ("host", ":authority")
 
 
@@ -154,24 +156,29 @@ def label_value(text: str) -> str | None:
 
 
 def header(text: str) -> str | None:
-    """The name of a header, in a match or in CORS."""
+    """The name of a header, in CORS."""
     return None if _TOKEN.fullmatch(text) else f"is no name of an HTTP header: {text!r}"
+
+
+def claim(text: str) -> bool:
+    """Whether a name in a header match stands for a claim of a token (`pkg/jwt/routing.go`)."""
+    return bool(_CLAIM.fullmatch(text))
+
+
+def matched_header(text: str) -> str | None:
+    """The name of a header, a pseudo-header or a claim, in a match."""
+    return None if text in _PSEUDO or claim(text) else header(text)
 
 
 def changed_header(text: str) -> str | None:
     """The name of a header that is set, added or removed."""
+    if not text:
+        return "a name of a header must not be empty"
     if text.startswith(":") or text.lower() == "host":
         return f"{text!r} cannot be changed here; to change the host of a request, set `host` in headers.request, or use rewrite.authority"
-    return header(text)
+    return None
 
 
 def request_header(text: str) -> str | None:
     """The name of a request header that is set or added: the host may be, too."""
     return None if text.lower() in _INTERNAL else changed_header(text)
-
-
-def header_value(text: str) -> str | None:
-    """The value of a header that is set or added; Envoy puts values in place of `%NAME%`."""
-    if text.count("%") % 2:
-        return f"holds a single `%`: write %% for the sign itself, or %NAME% for what Envoy knows; this is {text!r}"
-    return None

@@ -290,6 +290,26 @@ class Unsupported:
         return out
 
 
+@dataclass(frozen=True)
+class Within:
+    """A number as `inner` has it that the mesh takes only from `least` to `most`: istiod accepts others, Envoy or its route does not."""
+
+    inner: Type
+    least: float
+    most: float
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        out = self.inner.read(value, path, report)
+        number = isinstance(out, int | float) and not isinstance(out, bool)
+        if number and not self.least <= out <= self.most:
+            report(
+                path,
+                f"Istio takes {_digits(out)}, but Envoy only what is from {self.least:g} to {self.most:g}",
+                unsupported=True,
+            )
+        return out
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the known word nearest to `word`; empty if none is near."""
     folded = {each.lower(): each for each in known}

@@ -49,7 +49,6 @@ class Registry:
             if (own := each.port(number)) and own.name == port.name
             for endpoint in self.behind(each, own)
         ]
-        found = list({(each.address, each.port): each for each in reversed(found)}.values())[::-1]
         if service.resolution is Resolution.DNS_ROUND_ROBIN:
             return found[:1]
         return found if service.resolution is Resolution.DNS else [each for each in found if address(each.address)]
@@ -72,7 +71,7 @@ class Registry:
                 each.endpoint(target)
                 for each in self._workload_entries
                 if each.by_address and each.namespace == service.namespace and service.selects(each.labels)
-                if (target := port.target if isinstance(port.target, int) else each.ports.get(port.target))
+                if (target := _target(each, port))
             ]
         return found
 
@@ -84,6 +83,13 @@ class Registry:
         seen = self._topology.endpoint(instance, 0)
         place = (seen.locality, seen.weight, seen.tls, seen.identity)
         return Workload(instance.address, instance.namespace, seen.labels, instance.ports, *place)
+
+
+def _target(workload: Workload, port: Port) -> int | None:
+    """Where a WorkloadEntry takes calls to a Service's port: its own port of the same name, else the Service's number."""
+    if isinstance(port.target, int):
+        return workload.ports.get(port.name) or port.target
+    return workload.ports.get(port.target)
 
 
 def _age(service: Service) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.resources import name
+from meshtest.resources.header_value import header_value
 from meshtest.resources.schema import Check
 
 GOOD = {
@@ -45,10 +46,21 @@ GOOD = {
     name.label_key: ["app", "app.kubernetes.io/name", "a_b.c-d", "a/b"],
     name.label_value: ["", "v1", "a_b.c-d", "1.0", "a" * 64],
     name.object_name: ["a", "a.b-c", "0"],
-    name.header: ["x-a", "X_A", "a.b", "~"],
-    name.changed_header: ["x-a", "Cookie"],
+    name.header: ["x-a", "X_A", "a.b", "~", "a,b"],
+    name.matched_header: ["x-a", ":path", "@request.auth.claims.a", "@Request.auth.claims[a]"],
+    name.changed_header: ["x-a", "Cookie", "a b"],
     name.request_header: ["Host", "host", ":authority", "x-a"],
-    name.header_value: ["", "a", "%%", "100%% of %REQ(x)%"],
+    header_value: [
+        "",
+        "a",
+        "%%",
+        "100%% of %REQ(x)%",
+        "%A%%B%",
+        '%A(["a", "b\\"" ] )%',
+        "%A( x\\)y) %",
+        "a\tb",
+        '%A(["a)%',
+    ],
 }
 BAD = {
     name.host: [
@@ -91,10 +103,23 @@ BAD = {
     name.label_key: ["", "/a", "a/", "a b", "-a", "a" * 64, "-a/b", "a..b/c", "a." * 127 + "a/b"],
     name.label_value: ["-a", "a-", "a b", "a/b"],
     name.object_name: ["", "A", "a_b", "-a", "a" * 254],
+    name.matched_header: ["", "a b", ":other", "@request.auth.claims", "@request.auth.claims[]"],
     name.header: ["", "a b", "a:", ":path", "ä", "@request"],
     name.changed_header: ["host", "Host", ":path", ":authority", ""],
-    name.request_header: [":path", "", "a b"],
-    name.header_value: ["%", "50% off", "%%%"],
+    name.request_header: [":path", ""],
+    header_value: [
+        "%",
+        "50% off",
+        "%%%",
+        "%A",
+        "%A(x",
+        "%A(x)",
+        "%A()%",
+        "%A([a])%",
+        '%A(["a" b])%',
+        "%A(\\",
+        "a\nb",
+    ],
 }
 
 

@@ -10,6 +10,7 @@ from meshtest.resources.document import Path
 from meshtest.resources.kinds.connection_pool import CONNECTION_POOL, not_empty
 from meshtest.resources.kinds.destination import PORT_SELECTOR
 from meshtest.resources.kinds.export_to import EXPORT_TO, exported_once
+from meshtest.resources.kinds.labels import LABELS
 from meshtest.resources.schema import (
     COUNT,
     DURATION,
@@ -19,7 +20,6 @@ from meshtest.resources.schema import (
     UINT32,
     Enum,
     ListOf,
-    MapOf,
     Message,
     Number,
     Report,
@@ -144,7 +144,6 @@ TRAFFIC_POLICY = Message(
     },
     rules=(not_empty,),
 )
-LABELS = MapOf(Text(name.label_value), name.label_key)
 SUBSET = Message({"name": Text(name.label), "labels": LABELS, "trafficPolicy": TRAFFIC_POLICY}, required=("name",))
 
 
