@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -13,11 +13,12 @@ from meshtest.resources import name
 from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
 from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
-from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
-from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.destination_rule import DESTINATION_RULE, exported_with_selector, own_config_maps
+from meshtest.resources.kinds.export_to import own_namespace_once
+from meshtest.resources.kinds.gateway import GATEWAY, named
 from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
 from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
-from meshtest.resources.kinds.service_entry import SERVICE_ENTRY
+from meshtest.resources.kinds.service_entry import SERVICE_ENTRY, dynamic_without_waypoint
 from meshtest.resources.kinds.sidecar import SIDECAR
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
 from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
@@ -50,6 +51,13 @@ LATER = {
         (GATEWAY_API, kind)
         for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")
     ),
+}
+ResourceRule = Callable[[Resource, Report], None]
+RULES: Mapping[tuple[str, str], tuple[ResourceRule, ...]] = {  # that look at more than a spec, once it is right
+    (NETWORKING, "VirtualService"): (own_namespace_once,),
+    (NETWORKING, "DestinationRule"): (own_namespace_once, exported_with_selector, own_config_maps),
+    (NETWORKING, "Gateway"): (named,),
+    (NETWORKING, "ServiceEntry"): (own_namespace_once, dynamic_without_waypoint),
 }
 VERSIONS = ("v1", "v1beta1", "v1alpha3")
 _GROUPS_OF = {kind: group for group, kind in (*LATER, *SCHEMAS)}
@@ -157,9 +165,13 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     known = len(problems)
     inner = schema.inner if isinstance(schema, Unsupported) else schema
     spec = (inner or schema).read(resource.body.get("spec", {}), ("spec",), report)
+    checked = replace(resource, body={**resource.body, "spec": spec})
+    if all(problem.unsupported for problem in problems[known:]):
+        for rule in RULES.get((resource.group, resource.kind), ()):
+            rule(checked, report)
     if inner is not schema and len(problems) == known:
         report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
-    return replace(resource, body={**resource.body, "spec": spec})
+    return checked
 
 
 def _unknown_kind(resource: Resource, report: Report) -> None:

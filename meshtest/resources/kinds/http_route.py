@@ -16,7 +16,7 @@ from meshtest.resources.kinds.redirect import REDIRECT
 from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.kinds.rewrite import REWRITE
 from meshtest.resources.kinds.weights import weighed
-from meshtest.resources.schema import COUNT, DURATION, TEXT, ListOf, Message, Number, Report, Unsupported, Whole
+from meshtest.resources.schema import COUNT, DURATION, TEXT, ListOf, Message, Number, Report, Whole
 
 DELEGATE = Message({"name": TEXT, "namespace": TEXT}, form="{name: reviews, namespace: default}")
 SHARE = Message({"value": Number(0, 100)}, form="{value: 50}")

@@ -8,10 +8,11 @@ from typing import Any
 from meshtest.resources import name
 from meshtest.resources.document import Path
 from meshtest.resources.kinds.export_to import exported_once
-from meshtest.resources.kinds.protocol import HTTP_PROTOCOLS, TLS_PROTOCOLS, Protocol
+from meshtest.resources.kinds.port import HTTP_PROTOCOLS, TLS_PROTOCOLS, Protocol
 from meshtest.resources.kinds.unix_socket import UNIX
 from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
 from meshtest.resources.kinds.workload_selector import WORKLOAD_SELECTOR
+from meshtest.resources.resource import Resource
 from meshtest.resources.schema import PORT, TEXT, Enum, ListOf, Message, Report, Text, Type
 
 _DYNAMIC_PROTOCOLS = ("HTTP", "TLS", "GRPC", "HTTP2")
@@ -150,3 +151,10 @@ SERVICE_ENTRY: Type = Message(
     one_of=(("workloadSelector", "endpoints"),),
     rules=(_ports_differ, _addresses, _hosts, _endpoints, _resolvable, _dynamic, exported_once),
 )
+
+
+def dynamic_without_waypoint(resource: Resource, report: Report) -> None:
+    """Names that are looked up per request cannot be inside a mesh where a waypoint stands before them (`usesWaypoint`)."""
+    inside = resource.spec.get("location") == "MESH_INTERNAL" and resource.spec.get("resolution") == "DYNAMIC_DNS"
+    if inside and resource.labels.get("istio.io/use-waypoint", "none").lower() not in ("", "none"):
+        report(("spec", "location"), "MESH_INTERNAL cannot be combined with DYNAMIC_DNS where a waypoint is used")

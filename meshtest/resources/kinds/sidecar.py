@@ -10,11 +10,11 @@ from meshtest.resources import name
 from meshtest.resources.document import Path
 from meshtest.resources.kinds.connection_pool import CONNECTION_POOL
 from meshtest.resources.kinds.destination import DESTINATION
-from meshtest.resources.kinds.protocol import TLS_PROTOCOLS, Protocol
+from meshtest.resources.kinds.port import TLS_PROTOCOLS, NoTarget, Protocol
 from meshtest.resources.kinds.server_tls import SERVER_TLS
 from meshtest.resources.kinds.unix_socket import UNIX, Address
 from meshtest.resources.kinds.workload_selector import WORKLOAD_SELECTOR
-from meshtest.resources.schema import UINT32, Enum, ListOf, Message, Report, Text, Type, Whole
+from meshtest.resources.schema import UINT32, Enum, ListOf, Message, Report, Text, Type
 
 _LOCAL = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[(?:127\.0\.0\.1|0\.0\.0\.0|::1?)?\])?:\+?([0-9]+)")
 CAPTURE_MODE = Enum(("DEFAULT", "IPTABLES", "NONE"))
@@ -25,7 +25,7 @@ LISTENER_PORT = Message(
         "number": UINT32,
         "name": Text(lambda text: name.label(text) if text else None),
         "protocol": Protocol(empty=True),
-        "targetPort": Whole(0, 0),
+        "targetPort": NoTarget(),
     },
     form="{number: 9080, name: http, protocol: HTTP}",
 )

@@ -12,7 +12,7 @@ from meshtest.resources.kinds.export_to import EXPORT_TO, exported_once
 from meshtest.resources.kinds.gateway_names import GATEWAY_NAMES
 from meshtest.resources.kinds.http_route import HTTP_ROUTE
 from meshtest.resources.kinds.tcp_route import TCP_ROUTE, TLS_ROUTE
-from meshtest.resources.schema import TEXT, ListOf, Message, Report, Type, Unsupported
+from meshtest.resources.schema import TEXT, ListOf, Message, Report, Type
 
 # Names that istiod gives to clusters behind a gateway that passes TLS on: outbound_.80_.subset_.reviews.default
 _GENERATED = re.compile(r"outbound_[^_]*[0-9][^_]*_[^_]*_[^_]*[a-zA-Z][^_]*(?:_.*)?", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Which workloads a resource is about, by their labels (`WorkloadSelector`)."""
+"""Which workloads a resource is about, by their labels (the two kinds of `WorkloadSelector`)."""
 
 from __future__ import annotations
 
@@ -13,5 +13,8 @@ def _key(text: str) -> str | None:
     return _no_star(text) if text else "a key must not be empty"
 
 
-SELECTED = MapOf(Text(_no_star, most=63), _key, most=256)
-WORKLOAD_SELECTOR = Message({"labels": SELECTED}, form="{labels: {app: reviews}}")
+_LABELS = MapOf(Text(_no_star, most=63), _key, most=256)
+WORKLOAD_SELECTOR = Message({"labels": _LABELS}, form="{labels: {app: reviews}}")
+MATCH_LABELS = Message(
+    {"matchLabels": MapOf(Text(_no_star, most=63), _key, most=4096)}, form="{matchLabels: {app: reviews}}"
+)
