@@ -64,9 +64,9 @@ class Policies:
             ((members, listed),) = value.items()
             return {kind: {members: [self._rule(each) for each in listed]}}
         if kind == "destination_port":
-            return _decided("not_rule", value == self.called[1])
+            return _decided(value == self.called[1])
         if kind == "destination_ip":
-            return _decided("not_rule", ip_address(self.called[0]) in _network(value))
+            return _decided(ip_address(self.called[0]) in _network(value))
         if kind in ("direct_remote_ip", "remote_ip"):
             return self._from(kind, value)
         return rule
@@ -83,8 +83,8 @@ class Policies:
         return {"or_ids": {"ids": [others, _one_of(kind, inside)]}} if inside else others
 
 
-def _decided(negation: str, holds: bool) -> Json:
-    return _ALWAYS if holds else {negation: _ALWAYS}
+def _decided(holds: bool) -> Json:
+    return _ALWAYS if holds else {"not_rule": _ALWAYS}
 
 
 def _network(given: Mapping[str, Any]) -> Any:
