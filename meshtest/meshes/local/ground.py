@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshtest.meshes.local.site import Address, Site, Sites
-from meshtest.translate.cluster import INBOUND_PASSTHROUGH, PASSTHROUGH
+from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH, PASSTHROUGH
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]

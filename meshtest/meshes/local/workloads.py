@@ -140,6 +140,6 @@ def upstreams(topology: Topology, site: Site) -> dict[str, Address]:
             [service.name] if service.namespace == site.instance.namespace else []
         )
         for port in service.ports:
-            listener = f"0.0.0.0_{port.number}" if port.speaks_http else f"{service.address}_{port.number}"
+            listener = f"0.0.0.0_{port.number}" if port.protocol.http else f"{service.address}_{port.number}"
             out |= {f"{name}:{port.number}": site.listener(listener) for name in names}
     return out
