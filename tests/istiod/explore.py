@@ -16,6 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,36 @@ def shape(verdict: Verdict) -> str:
     return f"{verdict.word} {place} {absent}"
 
 
+class Exploration:
+    """What was found so far."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.count: Counter[str] = Counter()
+        self._folder = folder
+        self._seen: set[str] = set()
+
+    def look(self, explorer: Explorer, seed: int) -> None:
+        documents = Invention(seed).documents()
+        verdict = explorer.judge(documents)
+        if verdict.word not in FOUND or shape(verdict) in self._seen:
+            self.count[verdict.word] += 1
+            return
+        self._seen.add(shape(verdict))
+        documents, verdict = explorer.smallest(documents, verdict)
+        self._seen.add(shape(verdict))
+        self.tell(seed, verdict, documents)
+
+    def tell(self, seed: int, verdict: Verdict, documents: list[Json]) -> None:
+        self.count[verdict.word] += 1
+        text = yaml.safe_dump_all(documents, sort_keys=False)
+        print(
+            f"\n=== seed {seed} {verdict.word}", *(note[:300] for note in verdict.notes[:3]), text, sep="\n", flush=True
+        )
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / f"seed-{seed}.yaml").write_text(text)
+
+
 def _smaller(documents: list[Json]) -> Iterator[list[Json]]:
     for at in range(len(documents)):
         if len(documents) > 1:
@@ -108,35 +139,20 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="DIR", help="write each smallest manifest to DIR/seed-N.yaml")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split(":"))
-    count: Counter[str] = Counter()
-    seen: set[str] = set()
-    with tempfile.TemporaryDirectory() as folder, session() as asked:
-        explorer = Explorer(asked, Path(folder))
-        for seed in range(first, last):
-            documents = Invention(seed).documents()
-            verdict = explorer.judge(documents)
-            count[verdict.word] += 1
-            if verdict.word not in FOUND or shape(verdict) in seen:
-                continue
-            seen.add(shape(verdict))
-            documents, verdict = explorer.smallest(documents, verdict)
-            text = yaml.safe_dump_all(documents, sort_keys=False)
-            print(
-                f"\n=== seed {seed} {verdict.word}",
-                *(note[:300] for note in verdict.notes[:3]),
-                text,
-                sep="\n",
-                flush=True,
-            )
-            if options.write:
-                options.write.mkdir(parents=True, exist_ok=True)
-                (options.write / f"seed-{seed}.yaml").write_text(text)
-    print(", ".join(f"{number} {word}" for word, number in sorted(count.items())))
-    return 1 if count.keys() & set(FOUND) else 0
+    exploration = Exploration(options.write)
+    seeds = iter(range(first, last))
+    for seed in seeds:
+        try:
+            with session() as asked, tempfile.TemporaryDirectory() as folder:
+                explorer = Explorer(asked, Path(folder))
+                for each in chain([seed], seeds):
+                    seed = each
+                    exploration.look(explorer, each)
+        except Broken as error:
+            exploration.tell(seed, Verdict("BROKEN", [str(error)]), Invention(seed).documents())
+    print(", ".join(f"{number} {word}" for word, number in sorted(exploration.count.items())))
+    return 1 if exploration.count.keys() & {*FOUND, "BROKEN"} else 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Broken as error:
-        sys.exit(f"tests.istiod: {error}")
+    sys.exit(main())

@@ -441,8 +441,10 @@ class Invention:
             (80, "GRPC"),
         )
         names = self._some(self._one(PUBLIC, PUBLIC, EXTERNAL[:3], FULL[:2]), 2)
+        # `*/*` with another such host behind it ends istiod (sanitizeServerHostNamespace in pilot/pkg/model/gateway.go).
         hosts = [
-            f"{self._one('*/', './', 'default/', 'other/')}{name}" if self._maybe(0.15) else name for name in names
+            f"{self._one('*/', './', 'default/', 'other/')}{name}" if name != "*" and self._maybe(0.15) else name
+            for name in names
         ]
         made: Json = {"port": {"number": number, "protocol": protocol}, "hosts": hosts}
         if protocol in ("HTTPS", "TLS"):
