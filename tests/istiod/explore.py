@@ -29,7 +29,7 @@ from tests.istiod.verdict import Verdict, judge
 Json = dict[str, Any]
 FOUND = ("DIFFERENT", "WRONG", "CRASHED")
 # What gives a resource its identity is not left out.
-KEPT = {"apiVersion", "kind", "metadata", "spec", "name", "namespace"}
+KEPT = {"apiVersion", "kind", "metadata", "spec", "name", "namespace", "ports", "protocol", "resolution", "number"}
 
 
 class Explorer:
