@@ -16,25 +16,23 @@ Value = str | None
 
 # Of these Envoy keeps one value, that of several lines joined; of any other each line is a value by itself
 # (`INLINE_REQ_HEADERS` in envoy/http/header_map.h, and those that extensions register).
-_JOINED = frozenset(
-    "accept accept-encoding access-control-request-headers access-control-request-method authorization cache-control "
-    "content-encoding content-type expect grpc-accept-encoding grpc-timeout if-match if-modified-since if-none-match "
-    "if-range if-unmodified-since origin pragma referer user-agent via x-client-trace-id x-envoy-decorator-operation "
-    "x-envoy-downstream-service-cluster x-envoy-external-address x-envoy-original-path x-forwarded-for "
-    "x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id".split()
+_JOINED = re.compile(
+    "accept|accept-encoding|access-control-request-(headers|method)|authorization|cache-control|content-encoding|"
+    "content-type|expect|grpc-accept-encoding|grpc-timeout|if-((un)?modified-since|(none-)?match|range)|origin|pragma|"
+    "referer|user-agent|via|x-client-trace-id|x-forwarded-(for|host|port|proto)|x-request-id|"
+    "x-envoy-(decorator-operation|downstream-service-cluster|external-address|original-path)"
 )
 # What is taken away: what concerns one connection only, and what Envoy obeys or tells of itself.
-_TAKEN = frozenset(
-    "connection keep-alive proxy-connection transfer-encoding upgrade x-envoy-expected-rq-timeout-ms x-envoy-force-trace "
-    "x-envoy-hedge-on-per-try-timeout x-envoy-internal x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url "
-    "x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on "
-    "x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response "
-    "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert".split()
+_TAKEN = re.compile(
+    "keep-alive|proxy-connection|transfer-encoding|x-forwarded-client-cert|"
+    "x-envoy-(expected-rq-timeout-ms|force-trace|hedge-on-per-try-timeout|internal|ip-tags|max-retries|original-url|"
+    "retriable-(header-names|status-codes)|retry-(grpc-)?on|upstream-alt-stat-name|"
+    "upstream-rq-(per-try-timeout-ms|timeout-alt-response|timeout-ms)|upstream-stream-duration-ms)"
 )
 # What a gateway believes nobody outside.
-_TAKEN_AT_GATEWAY = frozenset(
-    "x-envoy-decorator-operation x-envoy-downstream-service-cluster x-envoy-downstream-service-node "
-    "x-envoy-original-path".split()
+_TAKEN_AT_GATEWAY = re.compile(
+    "x-envoy-(decorator-operation|downstream-service-(cluster|node)|external-address|original-path)|"
+    "x-forwarded-(for|proto)|x-request-id"
 )
 _COMMAND = re.compile(r"%[A-Za-z]")
 
@@ -49,7 +47,7 @@ class Headers:
         """The values of a header, none if it is not there. `host` is `:authority`."""
         name = ":authority" if name.lower() == "host" else name.lower()
         found = tuple(value for key, value in self.lines if key == name)
-        if len(found) > 1 and name in _JOINED:
+        if len(found) > 1 and _JOINED.fullmatch(name):
             known = [value for value in found if value is not None]
             return (",".join(known),) if len(known) == len(found) else (None,)
         return found
@@ -87,10 +85,9 @@ def request_headers(method: str, authority: str, target: str, given: Iterable[tu
 
 def received(sent: Headers, encrypted: bool, gateway: bool) -> Headers:
     """What a proxy makes of them before anything else; a gateway puts its own word for what it does not believe."""
-    taken = _TAKEN | _TAKEN_AT_GATEWAY if gateway else _TAKEN
-    if "upgrade" in sent.value("connection").lower() and sent.values("upgrade"):
-        taken -= {"connection", "upgrade"}
-    out = Headers([(name, value) for name, value in sent.lines if name not in taken and _passes(name, value)])
+    upgrades = "upgrade" in sent.value("connection").lower() and bool(sent.values("upgrade"))
+    kept = ((name, value) for name, value in sent.lines if _passes(name, value, upgrades))
+    out = Headers([line for line in kept if not (gateway and _TAKEN_AT_GATEWAY.fullmatch(line[0]))])
     scheme = "https" if encrypted else "http"
     if gateway:
         out = out.set("x-forwarded-proto", scheme).set("x-forwarded-for", None).set("x-request-id", None)
@@ -103,5 +100,9 @@ def received(sent: Headers, encrypted: bool, gateway: bool) -> Headers:
     return out.set(":scheme", said if said in ("http", "https") else scheme)
 
 
-def _passes(name: str, value: Value) -> bool:
-    return name != "te" or (value or "").strip().lower() == "trailers"
+def _passes(name: str, value: Value, upgrades: bool) -> bool:
+    if name in ("connection", "upgrade"):
+        return upgrades
+    if name == "te":
+        return value is not None and value.lower() == "trailers"
+    return not _TAKEN.fullmatch(name)

@@ -36,12 +36,13 @@ def string_matches(matcher: Json, value: Value) -> Verdict:
     if value is None:
         return None
     if "safe_regex" in matcher:
-        return regex_matches(matcher["safe_regex"]["regex"], value)
-    ((kind, wanted),) = ((kind, wanted) for kind, wanted in matcher.items() if kind != "ignore_case")
+        return regex_matches(str(matcher["safe_regex"]["regex"]), value)
+    kind = next(kind for kind in ("exact", "prefix", "suffix", "contains") if kind in matcher)
+    wanted = str(matcher[kind])
     if matcher.get("ignore_case"):
         wanted, value = wanted.lower(), value.lower()
     if kind == "exact":
-        return bool(value == wanted)
+        return value == wanted
     if kind == "prefix":
         return value.startswith(wanted)
     return value.endswith(wanted) if kind == "suffix" else wanted in value
@@ -61,7 +62,7 @@ def header_matches(matcher: Json, headers: Headers) -> Verdict:
     if not values and matcher.get("treat_missing_header_as_empty"):
         values = ("",)
     if "string_match" not in matcher:
-        return (bool(values) == matcher.get("present_match", True)) != bool(matcher.get("invert_match"))
+        return (bool(values) == bool(matcher.get("present_match", True))) != bool(matcher.get("invert_match"))
     if not values:
         return False  # inverted or not
     found = any_of(string_matches(matcher["string_match"], value) for value in values)
@@ -72,7 +73,7 @@ def parameter_matches(matcher: Json, parameters: Mapping[str, str]) -> Verdict:
     """Envoy's QueryParameterMatcher."""
     value = parameters.get(matcher["name"])
     if value is None or "string_match" not in matcher:
-        return (value is not None) == matcher.get("present_match", True)
+        return (value is not None) == bool(matcher.get("present_match", True))
     return string_matches(matcher["string_match"], value)
 
 

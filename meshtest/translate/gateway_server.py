@@ -28,6 +28,16 @@ class Server:
         return self.resource.namespace
 
     @property
+    def where(self) -> str:
+        """File and line."""
+        return self.resource.where("spec", "servers", self.index)
+
+    @property
+    def origin(self) -> dict[str, str | int]:
+        """What is noted in the configuration made of it."""
+        return {"resource": str(self.resource), "server": self.index, "where": self.where}
+
+    @property
     def number(self) -> int:
         """The port as the Gateway has it."""
         return int(self.spec["port"]["number"])
