@@ -83,14 +83,18 @@ def request_headers(method: str, authority: str, target: str, given: Iterable[tu
     return Headers([(":method", method), (":authority", authority), (":path", target), *lines])
 
 
-def received(sent: Headers, encrypted: bool, gateway: bool) -> Headers:
-    """What a proxy makes of them before anything else; a gateway puts its own word for what it does not believe."""
+def received(sent: Headers, encrypted: bool, gateway: bool, peer: str = "") -> Headers:
+    """What a proxy makes of them before anything else; a gateway puts its own word for what it does not believe.
+
+    `peer` is the address that they come from, empty if it is not known.
+    """
     upgrades = "upgrade" in sent.value("connection").lower() and bool(sent.values("upgrade"))
     kept = ((name, value) for name, value in sent.lines if _passes(name, value, upgrades))
     out = Headers([line for line in kept if not (gateway and _TAKEN_AT_GATEWAY.fullmatch(line[0]))])
     scheme = "https" if encrypted else "http"
     if gateway:
-        out = out.set("x-forwarded-proto", scheme).set("x-forwarded-for", None).set("x-request-id", None)
+        path = ",".join([*(value or "" for value in sent.values("x-forwarded-for")), peer]) if peer else None
+        out = out.set("x-forwarded-proto", scheme).set("x-forwarded-for", path).set("x-request-id", None)
         return out.set("x-envoy-external-address", None).set(":scheme", scheme)
     if not out.values("x-forwarded-proto"):
         out = out.set("x-forwarded-proto", scheme)
