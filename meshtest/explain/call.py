@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from meshtest.explain.headers import Headers, request_headers
 from meshtest.resources.name import address
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 0}
 
 
@@ -84,6 +86,16 @@ def call(url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ())
     authority = _host(headers) or (f"[{host}]" if ":" in host else host) + _port(scheme, port, host)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Call(scheme, host, port, request_headers(method, authority, target, headers))
+
+
+def header(text: str) -> tuple[str, str]:
+    """A header from `name: value`, or `name;` for one without a value; ValueError if it is neither."""
+    name, colon, value = text.partition(":")
+    if not colon and text.endswith(";"):
+        name, colon = text[:-1], ":"
+    if not colon or not _TOKEN.fullmatch(name):
+        raise ValueError(f"{text!r} is no header: write 'name: value', or 'name;' for one without a value")
+    return name, value.strip(" \t")
 
 
 def _host(headers: Sequence[tuple[str, str]]) -> str | None:
