@@ -129,7 +129,7 @@ class Arrival:
             says = "the destination is not known to this proxy, and only what is known is let out (REGISTRY_ONLY)"
             return End(False, says, 503 if http else 0, "UH")
         if cluster == PASSTHROUGH or self.config.clusters.get(cluster, {}).get("type") == "ORIGINAL_DST":
-            if cluster.startswith(("inbound|", "Inbound")):
+            if found.handed_in:
                 return End(True, f"the workload answers on port {connection.port}")
             return End(
                 True,

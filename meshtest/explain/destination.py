@@ -45,11 +45,16 @@ class Destination:
     endpoints: tuple[Endpoint, ...] = ()
     missing: str = ""
 
+    @property
+    def handed_in(self) -> bool:
+        """Whether it is the proxy's own workload."""
+        return self.cluster.startswith(("inbound|", "Inbound"))
+
     def __str__(self) -> str:
         if not self.host:
             return self.cluster
-        subset = f" subset {self.subset}" if self.subset else ""
-        return f"{self.host}{subset} port {self.port}"
+        subset = f", subset {self.subset}" if self.subset else ""
+        return f"{self.host} port {self.port}{subset}"
 
 
 def weights(action: Json) -> list[tuple[str, float, Json]]:

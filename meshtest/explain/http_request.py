@@ -77,10 +77,14 @@ class HttpRequest:
         routes = self.arrival.config.routes[name] if name else self.manager["route_config"]
         found = virtual_host_for(routes, request.value(":authority"))
         virtual_host, domain = found or ({}, "")
+        if self._inbound:
+            self._act(virtual_host["routes"][0], None, request)
+            return
         self.hop.virtual_host, self.hop.domain = virtual_host.get("name", ""), domain
         self._note_absent(name, request.value(":authority"), virtual_host, domain)
         if not found:
-            says = f"no virtual host takes the host {request.value(':authority')}"
+            known = [each for host in routes["virtual_hosts"] for each in host["domains"]]
+            says = f"no rule is for the host {request.value(':authority')}; there are rules for {_listed(known)}"
             self.hop.end = End(False, says, 404, "NR")
         elif "require_tls" in virtual_host and request.value("x-forwarded-proto") != "https":
             to = f"https://{request.value(':authority')}{request.value(':path')}"
@@ -96,11 +100,9 @@ class HttpRequest:
                     f"{each.resource} spec.servers[{each.index}] at {each.where}" for each in servers
                 )
             found = absent_at_gateway(self.snapshot, self.proxy, servers, authority, domain)
-        elif self.arrival.listener["name"] != "virtualInbound":
+        else:
             port = self.connection.port
             found = absent_in_sidecar(self.snapshot, self.proxy, port, authority, virtual_host)
-        else:
-            return
         self.hop.absent.extend(found)
 
     def _choose(self, routes: Sequence[Json], request: Headers) -> None:
@@ -119,10 +121,17 @@ class HttpRequest:
                 return
             self._act(route, made_of, request)
             return
-        self.hop.end = End(False, "no rule takes it", 404, "NR")
+        says = "no rule takes it" if routes else "no VirtualService is bound to this server"
+        self.hop.end = End(False, says, 404, "NR")
+
+    @property
+    def _inbound(self) -> bool:
+        """Whether the workload's own sidecar hands the request in: one route for all, and only policies matter."""
+        return "rds" not in self.manager
 
     def _act(self, route: Json, made_of: Origin | None, request: Headers) -> None:
-        self.hop.applied += applied(route, made_of, request)
+        if not self._inbound:
+            self.hop.applied += applied(route, made_of, request)
         aborted, how = abort(route)
         if aborted >= 1:
             self.hop.end = End(True, f"answered {aborted_with(how)} by a fault", int(how.get("http_status", 200)), "FI")
@@ -173,6 +182,10 @@ _OWN_ROUTES = {
     "allow_any": "no VirtualService: any host is let out (ALLOW_ANY)",
     "block_all": "no VirtualService: unknown hosts are blocked (REGISTRY_ONLY)",
 }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def _passed(name: str, made_of: Origin | None, hindering: Sequence[Condition]) -> Rule:

@@ -17,7 +17,7 @@ _WIDTH = 14
 
 def lines(explanation: Explanation) -> Iterator[str]:
     """The way as lines, in the order in which the call travels."""
-    yield f"{explanation.call} from {explanation.source}"
+    yield f"{explanation.call}, from {explanation.source}"
     yield from _hop(explanation.first, "")
 
 
@@ -29,21 +29,21 @@ def _hop(hop: Hop, indent: str) -> Iterator[str]:
     yield ""
     yield f"{indent}{hop.proxy}"
     if hop.listener:
-        yield _line(indent, "listener", hop.listener + (f" ({hop.entered})" if hop.entered else ""))
+        yield _line(indent, "listener", hop.listener + (f": {hop.entered}" if hop.entered else ""))
     for server in hop.servers:
         yield _line(indent, "server", server)
     if hop.chain:
         yield _line(indent, "filter chain", hop.chain)
     for policy in hop.policies:
         yield _line(indent, "policies", policy)
-    if hop.virtual_host and not hop.virtual_host.startswith("inbound|"):
-        yield _line(indent, "virtual host", f"{hop.virtual_host} (by {hop.domain})")
+    if hop.virtual_host:
+        yield _line(indent, "virtual host", f"{hop.virtual_host}, for the domain {hop.domain}")
     yield from _rules(hop.absent, "not here", indent)
     yield from _rules(hop.passed, "not", indent)
     if hop.rule:
         yield _line(indent, "rule", _at(hop.rule))
     for each in hop.applied:
-        yield _line(indent, each.what, each.how + (f" ({each.where})" if each.where else ""))
+        yield _line(indent, each.what, each.how + (f" at {each.where}" if each.where else ""))
     for onward in hop.onward:
         yield from _onward(onward, len(hop.onward) > 1, indent)
     if hop.end:
@@ -68,26 +68,36 @@ def _rules(rules: Sequence[Rule], what: str, indent: str) -> Iterator[str]:
 
 def _onward(onward: Onward, several: bool, indent: str) -> Iterator[str]:
     found = onward.destination
-    if found.cluster.startswith(("inbound|", "Inbound")) and onward.end:
+    if found.handed_in and onward.end:
         yield _line(indent, "end", _end(onward.end))
         return
-    share = f"{100 * found.share:.4g} % to " if several else ""
-    at = f" (defined at {found.subset_at})" if found.subset_at else ""
-    yield _line(indent, "cluster", f"{share}{found.cluster}{at}")
-    endpoints = [f"{each} (priority {each.priority})" if each.priority else str(each) for each in found.endpoints]
-    if endpoints:
-        left = f", and {len(endpoints) - MANY} more" if len(endpoints) > MANY else ""
-        yield _line(indent, "endpoints", ", ".join(endpoints[:MANY]) + left)
+    at = f" at {found.subset_at}" if found.subset_at else ""
+    yield _line(indent, f"{100 * found.share:.4g} %" if several else "to", f"{found}{at}")
+    if found.host:
+        yield _line(indent, "", f"cluster {found.cluster}")
+    listed = [f"{each} (priority {each.priority})" if each.priority else str(each) for each in found.endpoints]
+    if listed:
+        left = f", and {len(listed) - MANY} more" if len(listed) > MANY else ""
+        yield _line(indent, "", f"endpoints {', '.join(listed[:MANY])}{left}")
     if onward.end:
         yield _line(indent, "end", _end(onward.end))
+    plain = [hop for hop in onward.hops if _plain(hop)]
+    if plain:
+        names = ", ".join(hop.proxy for hop in plain)
+        yield _line(indent, "then", f"the sidecar of {names} hands it in: {_end(next(plain[0].ends()))}")
     for hop in onward.hops:
-        yield from _hop(hop, indent + ("    " if several else ""))
+        if hop not in plain:
+            yield from _hop(hop, indent + "    ")
+
+
+def _plain(hop: Hop) -> bool:
+    """Whether a hop is a sidecar that hands the call to its workload, and has nothing to say about it."""
+    return hop.listener == "virtualInbound" and not hop.policies and all(end.taken for end in hop.ends())
 
 
 def _end(end: End) -> str:
-    status = f"{end.status} {end.flag}".strip() if end.status else end.flag
-    refused = "nothing takes it: " if end.taken is False else ""
-    return f"{status}: {refused}{end.says}" if status else f"{refused}{end.says}"
+    status = " ".join(filter(None, [str(end.status or ""), end.flag]))
+    return f"{status}: {end.says}" if status else end.says
 
 
 def as_json(explanation: Explanation) -> Mapping[str, Any]:
