@@ -12,7 +12,7 @@ from meshtest.explain.hop import End, Explanation, Hop, Onward
 MANY = 12
 """Rules of one sort that are listed before the rest is counted."""
 
-_WIDTH = 14
+_WIDTH = 17
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
