@@ -51,7 +51,8 @@ def translated(path: Path) -> dict[str, Any]:
     topology = default_topology([GOLDEN / "topology.yaml"], more, gateways=False)
     snapshot = Snapshot(topology, check([each for each in found if is_istio(each)]))
     proxies = {name: Proxy(instances[0]) for name, instances in topology.names.items()}
-    made = {name: translate(snapshot, proxy).as_json() for name, proxy in proxies.items()}
+    before = Snapshot(topology, ())
+    made = {name: translate(snapshot, each).as_json(translate(before, each)) for name, each in proxies.items()}
     out: dict[str, Any] = json.loads(json.dumps(made))
     return out
 

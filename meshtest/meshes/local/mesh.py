@@ -20,6 +20,7 @@ from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import Grounds, ground
 from meshtest.meshes.local.guardian import Guardian
+from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.loopback import Loopback
 from meshtest.meshes.local.site import Sites, sites
 from meshtest.meshes.local.wire import is_large
@@ -28,7 +29,7 @@ from meshtest.meshes.protocol import Rule, Target
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
 
@@ -77,10 +78,7 @@ class LocalMesh:
 
     def _place(self) -> Sites:
         places = sites(self.topology.instances, self._loopback)
-        for site in places.by_address.values():
-            if not site.instance.gateway:
-                for port in sidecar_inbound.ports(self._snapshot, Proxy(site.instance)):
-                    site.inbound(port)
+        _open(places, self._snapshot)
         return places
 
     def _start(self) -> None:
@@ -139,7 +137,9 @@ class LocalMesh:
     def put(self, resources: Keyed) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
         self.check()
+        check_limits(resources.values(), self._sites.apart)
         snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
+        _open(self._sites, snapshot)
         shared: dict[int, Json] = {}
         new = {address: self._translated(snapshot, envoy, shared) for address, envoy in self._envoys.items()}
         changed = [address for address in new if new[address][1] != self._sent[address]]
@@ -241,6 +241,14 @@ class LocalMesh:
             self._workloads.close()
         guardian.wait()
         self._loopback.close()
+
+
+def _open(places: Sites, snapshot: Snapshot) -> None:
+    """Give each port on which a workload takes calls its place."""
+    for site in places.by_address.values():
+        if not site.instance.gateway:
+            for port in inbound_ports(snapshot, Proxy(site.instance)):
+                site.inbound(port.number)
 
 
 def _quick_place() -> str:

@@ -17,7 +17,7 @@ from meshtest.meshes.local.site import Address, Site, Sites
 from meshtest.topology.instance import Instance
 from meshtest.topology.service import DOMAIN
 from meshtest.topology.topology import Topology
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
@@ -107,7 +107,7 @@ def plan(topology: Topology, sites: Sites) -> Json:
 
 def _instance(snapshot: Snapshot, site: Site) -> Json:
     instance = site.instance
-    ports = sidecar_inbound.ports(snapshot, Proxy(instance))
+    ports = [each.number for each in inbound_ports(snapshot, Proxy(instance))]
     return {
         "name": instance.name,
         "workload": instance.workload,
