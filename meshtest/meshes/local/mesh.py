@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from meshtest.errors import MeshError
+from meshtest.explain.decision import decide
 from meshtest.meshes.local import change
-from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
