@@ -13,7 +13,7 @@ from meshtest.bookinfo.lines import LineConnection
 from meshtest.bookinfo.message import Request, Response
 from meshtest.bookinfo.opening import Opening
 from meshtest.bookinfo.plan import Address, Instance, Listen, PlanError
-from meshtest.bookinfo.server import Application, Connection, ServerConnection
+from meshtest.bookinfo.server import Application, Connections, ServerConnection
 from meshtest.bookinfo.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Running:
     upstreams: Upstreams
     sockets: list[socket.socket] = field(default_factory=list)
     servers: list[asyncio.Server | TlsServer] = field(default_factory=list)
-    connections: set[Connection] = field(default_factory=set)
+    connections: Connections = field(default_factory=Connections)
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
         """What the instance's application answers."""
@@ -83,8 +83,7 @@ class Host:
             running = self._running.pop(name)
             for server in running.servers:
                 server.close()
-            for connection in list(running.connections):
-                connection.drain()
+            running.connections.drain()
             running.upstreams.close()
 
     def call(self, upstreams: Mapping[str, Mapping[str, Address]]) -> None:
@@ -117,8 +116,7 @@ class Host:
         for running in self._running.values():
             for server in running.servers:
                 server.close()
-            for connection in list(running.connections):
-                connection.abort()
+            running.connections.abort()
             running.upstreams.close()
         self._running.clear()
 

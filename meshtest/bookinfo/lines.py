@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from meshtest.bookinfo.server import Connection
+from meshtest.bookinfo.server import Connections
 
 LINE_LIMIT = 8 * 1024 * 1024  # bytes
 
@@ -12,7 +12,7 @@ LINE_LIMIT = 8 * 1024 * 1024  # bytes
 class LineConnection(asyncio.Protocol):
     """One connection from a client; a rest without the end of a line is not answered."""
 
-    def __init__(self, prefix: str, connections: set[Connection]) -> None:
+    def __init__(self, prefix: str, connections: Connections) -> None:
         self._prefix = prefix.encode() + b" "
         self._connections = connections
         self._rest = b""

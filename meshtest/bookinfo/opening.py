@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from meshtest.bookinfo.server import HEAD_LIMIT, TLS_HANDSHAKE, Connection
+from meshtest.bookinfo.server import HEAD_LIMIT, TLS_HANDSHAKE, Connections
 
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/\d\.\d\r?")
 
@@ -21,7 +21,7 @@ class Opening(asyncio.Protocol):
         self,
         http: Callable[[], asyncio.Protocol],
         lines: Callable[[], asyncio.Protocol],
-        connections: set[Connection],
+        connections: Connections,
         clear: bool,
     ) -> None:
         self._http, self._lines, self._connections, self._clear = http, lines, connections, clear

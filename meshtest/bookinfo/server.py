@@ -45,10 +45,40 @@ class Connection(Protocol):
         """Resets the connection."""
 
 
+class Connections:
+    """The open connections of an instance. One that was under way when the instance ended is closed when it arrives."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._ended = False
+
+    def add(self, connection: Connection) -> None:
+        """A connection is open."""
+        self._open.add(connection)
+        if self._ended:
+            asyncio.get_running_loop().call_soon(connection.drain)
+
+    def discard(self, connection: Connection) -> None:
+        """It is closed, or another has taken its place."""
+        self._open.discard(connection)
+
+    def drain(self) -> None:
+        """Closes all, each when its answers under way are sent."""
+        self._ended = True
+        for each in list(self._open):
+            each.drain()
+
+    def abort(self) -> None:
+        """Resets all."""
+        self._ended = True
+        for each in list(self._open):
+            each.abort()
+
+
 class ServerConnection(asyncio.Protocol):
     """One connection from a client; requests are answered one after the other, in order."""
 
-    def __init__(self, application: Application, connections: set[Connection]) -> None:
+    def __init__(self, application: Application, connections: Connections) -> None:
         self._application, self._connections = application, connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None

@@ -113,30 +113,28 @@ class TlsServer:
             self._loop.add_reader(self._bound, self._accept)
 
     async def _greet(self, client: socket.socket) -> None:
+        """Looks at the first byte and hands the socket over to what speaks so."""
+        make: Callable[[], asyncio.Protocol] | None = None
+        context: ssl.SSLContext | None = None
         try:
             async with asyncio.timeout(_PATIENCE):
                 first = await _first_byte(client)
                 if first == TLS_HANDSHAKE:
-                    await self._begin(client, self._secured, self._context())
-                elif first and self._clear is not None:
-                    await self._begin(client, self._clear, None)
+                    context = self._context()  # None where there is nothing to prove anything with
+                    make = self._secured if context else None
                 elif first:
-                    await _refuse(client)
-                else:
-                    client.close()
-        except (OSError, TimeoutError):  # a handshake that fails is an OSError
-            client.close()
-        except asyncio.CancelledError:
-            client.close()
-            raise
-
-    async def _begin(
-        self, client: socket.socket, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
-    ) -> None:
-        if protocol is self._secured and context is None:
-            client.close()  # TLS where there is no certificate to prove anything with
-            return
-        await asyncio.get_running_loop().connect_accepted_socket(protocol, client, ssl=context)
+                    make = self._clear
+                    if make is None:
+                        await _refuse(client)
+        except (OSError, TimeoutError):
+            make = None
+        finally:
+            if make is None:
+                client.close()
+        if make is not None:
+            limit = None if context is None else _PATIENCE
+            with contextlib.suppress(OSError):  # a handshake that fails is one; the socket is closed then
+                await self._loop.connect_accepted_socket(make, client, ssl=context, ssl_handshake_timeout=limit)
 
 
 async def _first_byte(client: socket.socket) -> bytes:
