@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources import name
+from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
-from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
-from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
+from meshtest.resources.kinds.destination_rule import DESTINATION_RULE, exported_with_selector, own_config_maps
+from meshtest.resources.kinds.export_to import own_namespace_once
+from meshtest.resources.kinds.gateway import GATEWAY, named
+from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
+from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
+from meshtest.resources.kinds.service_entry import SERVICE_ENTRY, dynamic_without_waypoint
+from meshtest.resources.kinds.sidecar import SIDECAR
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
+from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
+from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
+from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 ISTIO_GROUPS = (NETWORKING, SECURITY, "telemetry.istio.io", "extensions.istio.io", GATEWAY_API)
@@ -25,23 +34,30 @@ SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
+    (SECURITY, "PeerAuthentication"): PEER_AUTHENTICATION,
+    (SECURITY, "AuthorizationPolicy"): AUTHORIZATION_POLICY,
+    (SECURITY, "RequestAuthentication"): Unsupported(inner=REQUEST_AUTHENTICATION),
+    (NETWORKING, "ServiceEntry"): SERVICE_ENTRY,
+    (NETWORKING, "WorkloadEntry"): WORKLOAD_ENTRY,
+    (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
+    (NETWORKING, "Sidecar"): SIDECAR,
 }
 LATER = {
-    (NETWORKING, "ServiceEntry"),
-    (NETWORKING, "WorkloadEntry"),
-    (NETWORKING, "WorkloadGroup"),
-    (NETWORKING, "Sidecar"),
     (NETWORKING, "EnvoyFilter"),
     (NETWORKING, "ProxyConfig"),
-    (SECURITY, "PeerAuthentication"),
-    (SECURITY, "AuthorizationPolicy"),
-    (SECURITY, "RequestAuthentication"),
     ("telemetry.istio.io", "Telemetry"),
     ("extensions.istio.io", "WasmPlugin"),
     *(
         (GATEWAY_API, kind)
         for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")
     ),
+}
+ResourceRule = Callable[[Resource, Report], None]
+RULES: Mapping[tuple[str, str], tuple[ResourceRule, ...]] = {  # that look at more than a spec, once it is right
+    (NETWORKING, "VirtualService"): (own_namespace_once,),
+    (NETWORKING, "DestinationRule"): (own_namespace_once, exported_with_selector, own_config_maps),
+    (NETWORKING, "Gateway"): (named,),
+    (NETWORKING, "ServiceEntry"): (own_namespace_once, dynamic_without_waypoint),
 }
 VERSIONS = ("v1", "v1beta1", "v1alpha3")
 _GROUPS_OF = {kind: group for group, kind in (*LATER, *SCHEMAS)}
@@ -136,6 +152,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
         problems.append(Problem(resource, path, message, unsupported))
 
     METADATA.read(resource.body["metadata"], ("metadata",), report)
+    check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
         _unknown_kind(resource, report)
@@ -145,9 +162,16 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")
-    given = resource.body.get("spec")
-    spec = schema.read({} if given is None else given, ("spec",), report)
-    return replace(resource, body={**resource.body, "spec": spec})
+    known = len(problems)
+    inner = schema.inner if isinstance(schema, Unsupported) else schema
+    spec = (inner or schema).read(resource.body.get("spec", {}), ("spec",), report)
+    checked = replace(resource, body={**resource.body, "spec": spec})
+    if all(problem.unsupported for problem in problems[known:]):
+        for rule in RULES.get((resource.group, resource.kind), ()):
+            rule(checked, report)
+    if inner is not schema and len(problems) == known:
+        report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
+    return checked
 
 
 def _unknown_kind(resource: Resource, report: Report) -> None:

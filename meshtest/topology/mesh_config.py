@@ -12,7 +12,7 @@ from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, TEXT, Enum, Message, Report, Text, Type, Unsupported
+from meshtest.resources.schema import DURATION, TEXT, Enum, ListOf, Message, Report, Text, Type, Unsupported
 
 
 class _Only:
@@ -34,6 +34,8 @@ _SCHEMA: dict[str, Type] = {
     "connectTimeout": DURATION,
     "rootNamespace": Text(label),
     "trustDomain": TEXT,
+    "trustDomainAliases": ListOf(TEXT),
+    "caCertificates": ListOf(Message({"trustDomains": ListOf(TEXT)}, closed=False)),
     "enableAutoMtls": _Only(False),
     "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
@@ -47,7 +49,6 @@ _WITHOUT_EFFECT = (
     ),
     *(
         "ca",
-        "caCertificates",
         "certificates",
         "configSources",
         "defaultConfig",
@@ -69,7 +70,7 @@ _LATER = (
     ),
     *("hboneIdleTimeout", "inboundTrafficPolicy", "localityLbSetting", "meshMTLS"),
     *("pathNormalization", "proxyHttpPort", "proxyInboundListenPort", "proxyListenPort", "serviceScopeConfigs"),
-    *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults", "trustDomainAliases"),
+    *("serviceSettings", "tcpKeepalive", "thriftConfig", "tlsDefaults"),
 )
 _MESH_CONFIG = Message({**_SCHEMA, **{field: Unsupported() for field in _LATER}})
 
@@ -83,6 +84,18 @@ class MeshConfig:
     connect_timeout: str = "10s"
     root_namespace: str = "istio-system"
     trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
+    authority_domains: tuple[str, ...] = ()
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """The mesh's trust domain, and its aliases behind it."""
+        return (self.trust_domain, *self.trust_domain_aliases)
+
+    @property
+    def trusted_domains(self) -> tuple[str, ...]:
+        """Those whose certificates are taken: also the ones of further authorities (`TrustDomainsForValidation`)."""
+        return tuple(each for each in dict.fromkeys((*self.trust_domains, *self.authority_domains)) if each)
 
     def identity(self, namespace: str, account: str) -> str:
         """The SPIFFE name of a service account (`pkg/spiffe`)."""
@@ -120,4 +133,8 @@ def _read(resource: Resource) -> MeshConfig:
         connect_timeout=spec.get("connectTimeout", "10s"),
         root_namespace=spec.get("rootNamespace", "istio-system"),
         trust_domain=spec.get("trustDomain", "cluster.local"),
+        trust_domain_aliases=tuple(spec.get("trustDomainAliases", [])),
+        authority_domains=tuple(
+            domain for each in spec.get("caCertificates", []) for domain in each.get("trustDomains", [])
+        ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from meshtest.translate.access_log import ACCESS_LOG
@@ -41,11 +42,12 @@ _COMMON: Json = {
 }
 
 
-def gateway_manager(stat_prefix: str, route_name: str) -> Json:
-    """Of a gateway's HTTP server: the client's address counts, its certificate headers do not."""
+def gateway_manager(stat_prefix: str, route_name: str, policies: Sequence[Json] = ()) -> Json:
+    """Of a gateway's HTTP server: the client's address counts, its certificate headers do not. `policies` are filters too."""
     return _named(
         {
             **_COMMON,
+            "http_filters": [*policies, *HTTP_FILTERS],
             "stat_prefix": stat_prefix,
             "rds": {"config_source": ADS, "route_config_name": route_name},
             "server_name": "istio-envoy",
@@ -65,11 +67,12 @@ def outbound_manager(stat_prefix: str, route_name: str) -> Json:
     )
 
 
-def inbound_manager(stat_prefix: str, route_config: Json) -> Json:
-    """Of a sidecar towards its own workload."""
+def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Json] = ()) -> Json:
+    """Of a sidecar towards its own workload; `policies` are filters that stand before all others."""
     return _named(
         {
             **_COMMON,
+            "http_filters": [*policies, *HTTP_FILTERS],
             "stat_prefix": stat_prefix,
             "route_config": route_config,
             "server_name": "istio-envoy",

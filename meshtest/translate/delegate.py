@@ -33,7 +33,7 @@ def _expanded(root: VirtualService, delegates: Mapping[tuple[str, str], VirtualS
         found = delegates.get((named.get("namespace") or namespace, named.get("name", "")))
         if found and found.visible_in(namespace):
             out += [each for own in found.http if (each := _inherited(rule, own))]
-    return replace(root, http=out)
+    return replace(root, http=out, made={})
 
 
 def _inherited(root: Rule, own: Rule) -> Rule | None:

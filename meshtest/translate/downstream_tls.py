@@ -14,6 +14,14 @@ _HTTP, _WITHIN_MESH = ["h2", "http/1.1"], ["istio-peer-exchange", "h2", "http/1.
 _VERSIONS = {"TLSV1_0": "TLSv1_0", "TLSV1_1": "TLSv1_1", "TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
 
 
+_CIPHERS = (
+    *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    *("ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"),
+    *("ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-RSA-AES256-SHA"),
+    *("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA", "DES-CBC3-SHA"),
+)
+
+
 def transport_socket(tls: Mapping[str, Any], carries_tcp: bool) -> Json:
     """The socket of a server that ends TLS; `carries_tcp` says that what is inside is not HTTP."""
     mode = tls.get("mode", "")
@@ -79,11 +87,16 @@ def _trusting(tls: Mapping[str, Any]) -> Json:
 
 
 def _parameters(tls: Mapping[str, Any]) -> Json:
-    """Versions and ciphers, as far as they are given; a cipher that is named twice counts once."""
+    """Versions and ciphers, as far as they are given; a cipher that istiod does not know, or that is named twice, is left out."""
     out: Json = {}
     for field, key in (("minProtocolVersion", "minimum"), ("maxProtocolVersion", "maximum")):
         if tls.get(field, "TLS_AUTO") != "TLS_AUTO":
             out[f"tls_{key}_protocol_version"] = _VERSIONS[tls[field]]
-    if ciphers := list(dict.fromkeys(tls.get("cipherSuites", []))):
+    if ciphers := list(dict.fromkeys(filter(_known, tls.get("cipherSuites", [])))):
         out["cipher_suites"] = ciphers
     return out
+
+
+def _known(cipher: str) -> bool:
+    """`IsValidCipherSuite` in `pkg/config/security/security.go`: names, and expressions such as `-ALL`."""
+    return cipher in ("", "ALL", *_CIPHERS) or not cipher[0].isalnum()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshtest.topology.protocol import Protocol
-from meshtest.translate import downstream_tls
+from meshtest.translate import authorization_policy, downstream_tls
 from meshtest.translate.cluster_name import server_name
 from meshtest.translate.connection_manager import gateway_manager
 from meshtest.translate.filter_chain import ANY_ADDRESS, Chain
@@ -62,7 +62,8 @@ class _Chains:
 
     def _manager(self, route_name: str) -> Json:
         bind = self.listening.bind or ANY_ADDRESS
-        return gateway_manager(f"outbound_{bind}_{self.listening.port};", route_name)
+        policies = authorization_policy.http_filters(self.snapshot, self.proxy)
+        return gateway_manager(f"outbound_{bind}_{self.listening.port};", route_name, policies)
 
     def _of(self, server: Server) -> list[Chain]:
         if server.mode == "AUTO_PASSTHROUGH":
@@ -112,7 +113,8 @@ class _Chains:
     def _filters(self, server: Server, rule: Rule, owner: VirtualService) -> list[Json]:
         name = f"{owner.resource.name}.{owner.resource.namespace}"
         routes = rule.spec["route"]
-        return to_routes(self.snapshot, self.proxy, routes, server.number, server.protocol, name)
+        filters = to_routes(self.snapshot, self.proxy, routes, server.number, server.protocol, name)
+        return [*authorization_policy.tcp_filters(self.snapshot, self.proxy), *filters]
 
     def _by_sni(self, server: Server) -> list[Chain]:
         """A chain for each port of each Service, and each subset, by the name of its cluster (`builtAutoPassthroughFilterChains`)."""

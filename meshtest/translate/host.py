@@ -10,7 +10,8 @@ from meshtest.topology.service import DOMAIN
 
 def resolved(host: str, namespace: str) -> str:
     """A name without dots is a Service of `namespace`; any other name is taken as it stands (`reviews.default` too)."""
-    return host if "." in host or host == "*" or address(host) else f"{host}.{namespace}.{DOMAIN}"
+    # An address has a dot or a colon.
+    return host if "." in host or ":" in host or host == "*" else f"{host}.{namespace}.{DOMAIN}"
 
 
 def wildcard(host: str) -> bool:

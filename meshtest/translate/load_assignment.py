@@ -27,7 +27,10 @@ def _group(group: Group) -> Json:
     out: Json = {
         "locality": _locality(group.locality),
         "load_balancing_weight": group.weight,
-        "lb_endpoints": [_endpoint(each) for each in group.endpoints],
+        # An entry with several addresses names its endpoints as often; Envoy takes each once, and the weight as it is.
+        "lb_endpoints": [
+            _endpoint(each) for each in {(each.address, each.port): each for each in group.endpoints}.values()
+        ],
     }
     return {**out, "priority": group.priority} if group.priority else out
 

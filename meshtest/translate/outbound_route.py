@@ -159,4 +159,6 @@ def service_domains(service: Service, namespace: str) -> tuple[list[str], list[s
     names = [service.hostname, *forms]
     if service.resolution is Resolution.NONE and not service.entry:
         names += [f"*.{name}" for name in names]  # the pods of a headless Service have names of their own
-    return ([*names, service.address] if service.address not in ("", ANY_ADDRESS) else names), forms
+    if service.address not in ("", ANY_ADDRESS):
+        names.append(service.address)
+    return [f"[{name}]" if ":" in name else name for name in names], forms  # an IPv6 address as Host headers have it

@@ -12,6 +12,7 @@ from meshtest.topology.instance import Instance
 from meshtest.topology.service import Port, Resolution, Service
 from meshtest.topology.topology import Topology
 from meshtest.translate import service_entry, workload_entry
+from meshtest.translate.trust_domain import identities
 from meshtest.translate.workload_entry import Workload
 
 
@@ -48,7 +49,6 @@ class Registry:
             if (own := each.port(number)) and own.name == port.name
             for endpoint in self._behind(each, own)
         ]
-        found = list({(each.address, each.port): each for each in reversed(found)}.values())[::-1]
         if service.resolution is Resolution.DNS_ROUND_ROBIN:
             return found[:1]
         return found if service.resolution is Resolution.DNS else [each for each in found if address(each.address)]
@@ -56,7 +56,9 @@ class Registry:
     def identities(self, service: Service) -> list[str]:
         """The names that those behind a Service may prove, sorted (`addServiceAccounts` in `push_context.go`)."""
         found = {each.identity for port in service.ports for each in self.endpoints(service, port.number)}
-        return sorted((found | set(service.subject_alt_names)) - {""})
+        named = (found | set(service.subject_alt_names)) - {""}
+        aliases = self._topology.config.trust_domain_aliases
+        return sorted({name for each in named for name in identities(each, aliases)})
 
     def _behind(self, service: Service, port: Port) -> list[Endpoint]:
         if service.entry:
@@ -68,7 +70,7 @@ class Registry:
                 each.endpoint(target)
                 for each in self._workload_entries
                 if each.by_address and each.namespace == service.namespace and service.selects(each.labels)
-                if (target := port.target if isinstance(port.target, int) else each.ports.get(port.target))
+                if (target := _target(each, port))
             ]
         return found
 
@@ -80,6 +82,13 @@ class Registry:
         seen = self._topology.endpoint(instance, 0)
         place = (seen.locality, seen.weight, seen.tls, seen.identity)
         return Workload(instance.address, instance.namespace, seen.labels, instance.ports, *place)
+
+
+def _target(workload: Workload, port: Port) -> int | None:
+    """Where a WorkloadEntry takes calls to a Service's port: its own port of the same name, else the Service's number."""
+    if isinstance(port.target, int):
+        return workload.ports.get(port.name) or port.target
+    return workload.ports.get(port.target)
 
 
 def _age(service: Service) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from meshtest.topology.service import Port, Service
@@ -40,16 +41,23 @@ class Place:
 
 def routes(place: Place, virtual_service: VirtualService) -> list[Json]:
     """The routes of a VirtualService at a place, in order; nothing comes behind one that catches all."""
-    out: list[Json] = []
-    place = replace(place, home=virtual_service.resource.namespace)
+    key = (place.port, place.gateways, place.tls, place.snapshot.routes_key(place.proxy))
+    if key not in virtual_service.made:
+        home = virtual_service.resource.namespace
+        virtual_service.made[key] = [*_routes(replace(place, home=home), virtual_service)]
+    made: list[Json] = virtual_service.made[key]
+    return made
+
+
+def _routes(place: Place, virtual_service: VirtualService) -> Iterator[Json]:
     for rule in virtual_service.http:
         for match in rule.spec.get("match") or [None]:
             if not _applies(place, match):
                 continue
-            out.append(_route(place, virtual_service, rule, match))
-            if catches_all(out[-1]["match"]):
-                return out
-    return out
+            made = _route(place, virtual_service, rule, match)
+            yield made
+            if catches_all(made["match"]):
+                return
 
 
 def _applies(place: Place, match: Spec | None) -> bool:

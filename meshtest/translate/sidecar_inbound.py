@@ -1,22 +1,26 @@
-"""What a sidecar does with calls to its workload (`listener_inbound.go`, `filterchain_options.go`)."""
+"""What a sidecar does with calls to its workload (`listener_inbound.go`)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from meshtest.topology.protocol import Protocol
 from meshtest.topology.service import Port, Service
+from meshtest.translate import authorization_policy, inbound_match, peer_authentication
 from meshtest.translate.cluster_name import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_name
 from meshtest.translate.connection_manager import inbound_manager
-from meshtest.translate.filter_chain import PLAIN_HTTP
 from meshtest.translate.inbound_cluster import inbound
+from meshtest.translate.inbound_match import Match
 from meshtest.translate.network_filter import tcp_proxy
-from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER
+from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER, TLS_INSPECTOR
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
 from meshtest.translate.tls import mutual_tls
 from meshtest.translate.virtual_host import route_configuration
 
-ISTIO_TCP, ISTIO_HTTP = ["istio", "istio-peer-exchange"], ["istio-http/1.0", "istio-http/1.1", "istio-h2"]
+_ORIGINAL_DESTINATION: Json = {
+    "name": "envoy.filters.listener.original_dst",
+    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
+}
 
 
 def ports(snapshot: Snapshot, proxy: Proxy) -> dict[int, tuple[Service, Port]]:
@@ -40,18 +44,19 @@ def clusters(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
 
 
 def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
-    """`virtualInbound`: filter chains for any port, then for each port of the workload, with and without mutual TLS."""
+    """`virtualInbound`: filter chains for any port, then for each port of the workload, by its mode of mutual TLS."""
+    inbound = _Inbound(snapshot, proxy)
     found = ports(snapshot, proxy)
-    chains = [_own_port(), *_any_port()]
+    others = sorted(inbound.modes.ports.keys() - found.keys())
+    chains = [_own_port(), *(chain for number in (0, *others) for chain in inbound.any_port(number))]
     for target, (_, port) in sorted(found.items()):
-        chains += _chains(target, port)
-    http_ports = [target for target, (_, port) in sorted(found.items()) if port.protocol is not Protocol.SNIFFED]
+        chains += inbound.chains(target, port)
     return {
         "@type": LISTENER,
         "name": "virtualInbound",
         "address": {"socket_address": {"address": "0.0.0.0", "port_value": 15006}},
         "filter_chains": chains,
-        "listener_filters": _listener_filters(http_ports),
+        "listener_filters": listener_filters(chains),
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
         "max_connections_to_accept_per_socket_event": 1,
@@ -59,28 +64,32 @@ def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
     }
 
 
-def _listener_filters(not_sniffed: list[int]) -> list[Json]:
-    tls: Json = {
-        "name": "envoy.filters.listener.tls_inspector",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-        },
-        "filter_disabled": _port_range(15006),
-    }
-    original: Json = {
-        "name": "envoy.filters.listener.original_dst",
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
-    }
-    off = (
-        {"or_match": {"rules": [_port_range(port) for port in (*not_sniffed, 15006)]}}
-        if not_sniffed
-        else _port_range(15006)
-    )
-    return [original, tls, {**HTTP_INSPECTOR, "filter_disabled": off}]
+def listener_filters(chains: Sequence[Json]) -> list[Json]:
+    """The filters that look at connections where the chains of their port want to know (`populateListenerFilters`)."""
+    tls: dict[int, bool] = {}
+    http: dict[int, bool] = {}
+    for each in chains:
+        match = each["filter_chain_match"]
+        port = match.get("destination_port", 0)
+        tls[port] = tls.get(port, False) or match.get("transport_protocol") == "tls"
+        http[port] = http.get(port, False) or "http/1.1" in match.get("application_protocols", ())
+    out = [_ORIGINAL_DESTINATION]
+    if any(tls.values()):
+        # Ports without a chain of their own are of port 0: the few others are named.
+        wanted = sorted(port for port, wants in tls.items() if port and wants)
+        unwanted = sorted(port for port, wants in tls.items() if port and not wants)
+        out.append(TLS_INSPECTOR | (_off(unwanted) if tls[0] else _off(wanted, invert=True)))
+    if any(http.values()):
+        out.append(HTTP_INSPECTOR | _off(sorted(port for port, wants in http.items() if not wants)))
+    return out
 
 
-def _port_range(port: int) -> Json:
-    return {"destination_port_range": {"start": port, "end": port + 1}}
+def _off(ports: Sequence[int], invert: bool = False) -> Json:
+    ranges = [{"destination_port_range": {"start": port, "end": port + 1}} for port in ports]
+    if not ranges:
+        return {}
+    these = ranges[0] if len(ranges) == 1 else {"or_match": {"rules": ranges}}
+    return {"filter_disabled": {"not_match": these} if invert else these}
 
 
 def _own_port() -> Json:
@@ -92,46 +101,43 @@ def _own_port() -> Json:
     }
 
 
-def _any_port() -> list[Json]:
-    manager = inbound_manager(f"{INBOUND_PASSTHROUGH};", _routes(INBOUND_PASSTHROUGH, 0))
-    tcp = tcp_proxy(INBOUND_PASSTHROUGH)
-    http_name, tcp_name = "virtualInbound-catchall-http", "virtualInbound"
-    return [
-        _chain(http_name, [manager], {"application_protocols": ISTIO_HTTP, "transport_protocol": "tls"}, secured=True),
-        _chain(http_name, [manager], PLAIN_HTTP),
-        _chain(tcp_name, [tcp], {"application_protocols": ISTIO_TCP[::-1], "transport_protocol": "tls"}, secured=True),
-        _chain(tcp_name, [tcp], {"transport_protocol": "raw_buffer"}),
-        _chain(tcp_name, [tcp], {"transport_protocol": "tls"}),
-    ]
+class _Inbound:
+    """What all filter chains of a workload have in common: the modes of its ports, its policies, its certificate."""
 
+    def __init__(self, snapshot: Snapshot, proxy: Proxy) -> None:
+        self.modes = peer_authentication.modes(snapshot, proxy)
+        self._http = authorization_policy.http_filters(snapshot, proxy)
+        self._tcp = authorization_policy.tcp_filters(snapshot, proxy)
+        self._socket = {"transport_socket": mutual_tls(snapshot.topology.config.trusted_domains)}
 
-def _chains(target: int, port: Port) -> list[Json]:
-    """The permissive set: mutual TLS and plain text for a known protocol, HTTP and TCP apart for a sniffed one."""
-    name, cluster = f"0.0.0.0_{target}", inbound_name(target)
-    at: Json = {"destination_port": target}
-    http = [inbound_manager(f"{cluster};", _routes(cluster, target))]
-    tcp = [tcp_proxy(cluster)]
-    plain, tls = {**at, "transport_protocol": "raw_buffer"}, {**at, "transport_protocol": "tls"}
-    if port.protocol.http:
-        return [
-            _chain(name, http, {**tls, "application_protocols": [*ISTIO_TCP, *ISTIO_HTTP]}, secured=True),
-            _chain(name, http, plain),
-        ]
-    if port.protocol is Protocol.SNIFFED:
-        return [
-            _chain(name, http, {**tls, "application_protocols": ISTIO_HTTP}, secured=True),
-            _chain(name, http, {**plain, "application_protocols": PLAIN_HTTP["application_protocols"]}),
-            _chain(name, tcp, {**tls, "application_protocols": ISTIO_TCP[::-1]}, secured=True),
-            _chain(name, tcp, plain),
-            _chain(name, tcp, tls),
-        ]
-    secured = _chain(name, tcp, {**tls, "application_protocols": [*ISTIO_TCP[::-1], *ISTIO_HTTP]}, secured=True)
-    return [secured, _chain(name, tcp, plain), _chain(name, tcp, tls)]
+    def any_port(self, number: int) -> list[Json]:
+        """The chains for ports that belong to no Service: for one that has a mode of its own, or (0) for all others."""
+        matches = inbound_match.sniffed(self.modes.of_port(number))
+        names = ("virtualInbound-catchall-http", "virtualInbound")
+        return self._chains(number, matches, names, INBOUND_PASSTHROUGH, _routes(INBOUND_PASSTHROUGH, 0))
 
+    def chains(self, target: int, port: Port) -> list[Json]:
+        """The chains for a port of the workload, by what the Service's port speaks."""
+        mode, name, cluster = self.modes.of_port(target), f"0.0.0.0_{target}", inbound_name(target)
+        if port.protocol is Protocol.SNIFFED:
+            matches = inbound_match.sniffed(mode)
+        else:
+            matches = inbound_match.of_http(mode) if port.protocol.http else inbound_match.of_tcp(mode)
+        return self._chains(target, matches, (name, name), cluster, _routes(cluster, port.number))
 
-def _chain(name: str, filters: list[Json], match: Json, secured: bool = False) -> Json:
-    socket: dict[str, Any] = {"transport_socket": mutual_tls()} if secured else {}
-    return {"name": name, "filter_chain_match": match, "filters": filters, **socket}
+    def _chains(
+        self, number: int, matches: Sequence[Match], names: tuple[str, str], cluster: str, routes: Json
+    ) -> list[Json]:
+        out = []
+        for match in matches:
+            manager, tcp = inbound_manager(f"{cluster};", routes, self._http), [*self._tcp, tcp_proxy(cluster)]
+            chain = {
+                "name": names[0] if match.http else names[1],
+                "filter_chain_match": match.as_json(number),
+                "filters": [manager] if match.http else tcp,
+            }
+            out.append(chain | self._socket if match.secured else chain)
+        return out
 
 
 def _routes(cluster: str, port: int) -> Json:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from meshtest.topology.service import Service
 from meshtest.topology.topology import Topology
 from meshtest.translate import scope, sidecar
 from meshtest.translate.delegate import merged
-from meshtest.translate.destination_rule import DestinationRule, DestinationRules
+from meshtest.translate.destination_rule import DestinationRule, DestinationRules, policies
 from meshtest.translate.registry import Registry
 from meshtest.translate.scope import Scope
 from meshtest.translate.virtual_service import MESH, VirtualService, virtual_service
@@ -40,12 +40,39 @@ class Proxy:
         return self.instance.gateway
 
 
+class Memory:
+    """What outlives a snapshot: the VirtualServices of resources that stay the same objects, and with them their routes."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[int, VirtualService] = {}
+        self._inputs: list[Resource] = []
+        self._number = 0
+
+    def parsed(self, resources: Sequence[Resource]) -> list[VirtualService]:
+        """The VirtualServices of these resources; all others are forgotten."""
+        known = self._parsed
+        found = [known.get(id(each)) or virtual_service(each) for each in resources]
+        self._parsed = {id(each.resource): each for each in found}
+        return found
+
+    def number(self, inputs: list[Resource]) -> int:
+        """A number that changes when one of these resources does."""
+        if [*map(id, inputs)] != [*map(id, self._inputs)]:
+            self._inputs = inputs
+            self._number += 1
+        return self._number
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """A topology, and the Istio resources in force (checked: see `meshtest.resources.manifest.check`)."""
+    """A topology, and the Istio resources in force (checked: see `meshtest.resources.manifest.check`).
+
+    Snapshots of one topology that follow each other may share their `memory`.
+    """
 
     topology: Topology
     resources: Sequence[Resource]
+    memory: Memory = field(default_factory=Memory, repr=False, compare=False)
 
     @cached_property
     def _made(self) -> dict[object, Any]:
@@ -66,7 +93,7 @@ class Snapshot:
     @cached_property
     def _looks_at_labels(self) -> bool:
         return any(each.looks_at_labels for each in self.virtual_services) or any(
-            _looks_at_labels(rule.spec) for rule in self.of_kind("DestinationRule")
+            _looks_at_labels(rule) for rule in self.of_kind("DestinationRule")
         )
 
     def labels(self, proxy: Proxy) -> dict[str, str]:
@@ -82,7 +109,7 @@ class Snapshot:
         return from_labels(self.labels(proxy))
 
     def of_kind(self, kind: str) -> list[Resource]:
-        """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        """Resources in istiod's order: the oldest first, then by name and namespace. The last of a name counts."""
         return self.once(("kind", kind), lambda: self._of_kind(kind))
 
     def _of_kind(self, kind: str) -> list[Resource]:
@@ -96,7 +123,22 @@ class Snapshot:
     @cached_property
     def virtual_services(self) -> list[VirtualService]:
         """All VirtualServices with hosts, their names resolved and their delegates merged in."""
-        return merged([virtual_service(each) for each in self.of_kind("VirtualService")])
+        return merged(self.memory.parsed(self.of_kind("VirtualService")))
+
+    @cached_property
+    def _route_inputs(self) -> int:
+        hashed = filter(_hashes, self.of_kind("DestinationRule"))
+        kinds = ("ServiceEntry", "WorkloadEntry", "Sidecar")
+        return self.memory.number([*hashed, *(each for kind in kinds for each in self.of_kind(kind))])
+
+    def routes_key(self, proxy: Proxy) -> object:
+        """What the routes of a VirtualService depend on, beside the rule itself and where it stands."""
+        return self.once(("routes key", self.view(proxy)), lambda: self._routes_key(proxy))
+
+    def _routes_key(self, proxy: Proxy) -> object:
+        labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
+        services = hash(tuple((name, len(each.ports)) for name, each in self.scope(proxy).by_hostname.items()))
+        return (self._route_inputs, proxy.gateway, proxy.namespace, labels, services)
 
     @cached_property
     def destination_rules(self) -> DestinationRules:
@@ -155,14 +197,20 @@ class Snapshot:
         return self.once(key, lambda: self.registry.identities(service))
 
 
-def _looks_at_labels(rule: Mapping[str, Any]) -> bool:
+def _looks_at_labels(rule: Resource) -> bool:
     """Whether a DestinationRule counts for some proxies only, or sends each to what is labelled as it is."""
-    policies = [rule.get("trafficPolicy", {}), *(each.get("trafficPolicy", {}) for each in rule.get("subsets", []))]
-    policies += [setting for policy in policies for setting in policy.get("portLevelSettings", [])]
-    settings = (policy.get("loadBalancer", {}).get("localityLbSetting", {}) for policy in policies)
-    return "workloadSelector" in rule or any("failoverPriority" in each for each in settings)
+    balancers = (policy.get("loadBalancer", {}) for policy in policies(rule.spec))
+    return "workloadSelector" in rule.spec or any(
+        "failoverPriority" in each.get("localityLbSetting", {}) for each in balancers
+    )
 
 
-def _age(resource: Resource) -> tuple[str, str]:
+def _hashes(rule: Resource) -> bool:
+    """Whether a DestinationRule has a consistent hash, for which routes say what is hashed."""
+    return any("consistentHash" in policy.get("loadBalancer", {}) for policy in policies(rule.spec))
+
+
+def _age(resource: Resource) -> tuple[str, str, str]:
+    """Of the same second the name decides, then the namespace (`configCompareByCreationTime` in `pilot/pkg/model/config.go`)."""
     created = resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), f"{resource.name}.{resource.namespace}")
+    return (str(created or ""), resource.name, resource.namespace)

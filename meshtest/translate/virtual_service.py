@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,7 @@ class VirtualService:
     http: Sequence[Rule]
     tcp: Sequence[Rule]
     tls: Sequence[Rule]
+    made: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)  # routes, by where they stand
 
     def visible_in(self, namespace: str) -> bool:
         """Whether proxies of `namespace` see it."""

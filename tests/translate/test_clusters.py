@@ -291,14 +291,14 @@ def test_protocols_of_ports() -> None:
     ]
     assert protocols(GATEWAY_NAME) == [{"explicit_http_config"}, {"explicit_http_config"}, set()]
     rule = destination_rule(
-        "host: echo\ntrafficPolicy: {connectionPool: {http: {maxConcurrentStreams: 8, http2KeepAlive: {interval: 1s}}}}"
+        "host: echo\ntrafficPolicy: {connectionPool: {http: {maxConcurrentStreams: 8, http2KeepAlive: {interval: 1s, timeout: 1s}}}}"
     )
     made = config(rule, manifests=GRPC).clusters["outbound|7070||echo.default.svc.cluster.local"][
         "typed_extension_protocol_options"
     ]
     assert made[HTTP_OPTIONS]["explicit_http_config"]["http2_protocol_options"] == {
         "max_concurrent_streams": 8,
-        "connection_keepalive": {"interval": "1s"},
+        "connection_keepalive": {"interval": "1s", "timeout": "1s"},
     }
 
 
