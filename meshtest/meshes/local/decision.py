@@ -41,6 +41,12 @@ def decide(config: ProxyConfig, listener: str, host: str, request: Request) -> D
     return _origin(route) if route else None
 
 
+def virtual_host_of(config: ProxyConfig, listener: str, host: str) -> Json | None:
+    """The virtual host for requests at a listener (by name); None if it reads none, or has none for the host."""
+    name = _route_configuration(config, listener)
+    return _virtual_host(config.routes[name]["virtual_hosts"], host) if name in config.routes else None
+
+
 class _Unknown(Exception):
     """A regular expression that RE2 understands and Python does not: what decides cannot be told without sending the request."""
 

@@ -1,23 +1,85 @@
-"""Which outbound listener of a sidecar takes a call: what interception does in a cluster. Pure."""
+"""Which outbound listener of a sidecar takes a call: what DNS and interception do in a cluster. Pure."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from meshtest.topology.instance import Instance
-from meshtest.topology.topology import Topology
-from meshtest.translate.outbound_route import service_domains
+from meshtest.meshes.call import Call
+from meshtest.meshes.local.cluster_dns import pod_named, service_named
+from meshtest.meshes.local.decision import virtual_host_of
+from meshtest.meshes.local.grounded_listener import CATCH_ALL, in_range, range_of, taken_by
+from meshtest.meshes.local.grounds import Grounds
+from meshtest.resources.name import address
+from meshtest.topology.service import Service
+from meshtest.translate.cluster_name import PASSTHROUGH
+from meshtest.translate.filter_chain import ANY_ADDRESS
+from meshtest.translate.host import most_specific
 from meshtest.translate.proxy_config import ProxyConfig
 
+_LOOPBACK = "127.0.0.1"
 
-def listener_for(topology: Topology, instance: Instance, config: ProxyConfig, authority: str) -> str:
-    """The listener for calls to `host[:port]`: the Service's address, else its port on any, else the one for the rest."""
-    parts = urlsplit(f"//{authority}")
-    host, port = parts.hostname or "", parts.port or 80
-    for service in topology.services:
-        if host in service_domains(service, instance.namespace)[0]:
-            own = f"{service.address}_{port}"
-            if own in config.listeners:
-                return own
-    shared = f"0.0.0.0_{port}"
-    return shared if shared in config.listeners else "virtualOutbound"
+
+def listener_for(grounds: Grounds, config: ProxyConfig, call: Call) -> str:
+    """The (grounded) listener for a call from a workload: that of its destination's address, else of its port on any, else the catch-all.
+
+    Raises ValueError for a call that would arrive within the mesh in a cluster, and cannot here.
+    """
+    snapshot, namespace = grounds.snapshot, grounds.proxy.namespace
+    service = service_named(snapshot.topology, call.host, namespace)
+    pod = None if service else pod_named(snapshot.topology, call.host, namespace)
+    if service is not None:
+        destination = service.address or _pod_behind(grounds, service, call)
+    else:
+        destination = pod.address if pod else _outside(grounds, call.host)
+    name = _listener(config, destination, call.port)
+    if destination == _LOOPBACK and name != f"{_LOOPBACK}_{call.port}":
+        raise ValueError(f"nothing listens at {call} of the workload itself: its Sidecar has no egress listener with this `bind`")
+    for each in grounds.unknown if service else ():
+        if each.service is service and each.port.number == call.port:
+            return each.listener(name) if taken_by(config, each) == name else name
+    if (service or pod) and name in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}") and _let_through(config, name, call.host):
+        raise ValueError(_not_there(service, call))
+    prefix = range_of(config.listeners[name], destination) if name in config.listeners else None
+    return in_range(name, prefix) if prefix else name
+
+
+def _listener(config: ProxyConfig, destination: str, port: int) -> str:
+    names = (f"{destination}_{port}", f"{ANY_ADDRESS}_{port}")
+    return next((name for name in names if name in config.listeners), CATCH_ALL)
+
+
+def _pod_behind(grounds: Grounds, service: Service, call: Call) -> str:
+    """An address that DNS gives for a Service without one: that of its first pod."""
+    port = service.port(call.port) or next(iter(service.ports), None)
+    found = grounds.snapshot.endpoints(service, port.number) if port else []
+    if not found:
+        raise ValueError(f"{call}: no instance stands behind {service.hostname}, so that its name has no address")
+    return found[0].address
+
+
+def _outside(grounds: Grounds, host: str) -> str:
+    """The address of a host outside: its own, else what a ServiceEntry says; empty where nobody knows."""
+    if host == "localhost":
+        return _LOOPBACK
+    if address(host):
+        return host
+    entries = [each for each in grounds.snapshot.registry.services if each.entry and each.address]
+    best = most_specific(host, {each.hostname.lower() for each in entries})
+    return next((each.address.partition("/")[0] for each in entries if each.hostname.lower() == best), "")
+
+
+def _let_through(config: ProxyConfig, listener: str, host: str) -> bool:
+    """Whether the call would go on to where it was going, as one to a host that the proxy does not know."""
+    if listener == CATCH_ALL:
+        (chain,) = [each for each in config.listeners[listener]["filter_chains"] if "filter_chain_match" not in each]
+        return bool(chain["filters"][0]["typed_config"]["cluster"] == PASSTHROUGH)
+    found = virtual_host_of(config, listener, host)
+    return found is not None and any(each.get("route", {}).get("cluster") == PASSTHROUGH for each in found["routes"])
+
+
+def _not_there(service: Service | None, call: Call) -> str:
+    if service is not None and not service.port(call.port):
+        ports = ", ".join(str(each.number) for each in service.ports)
+        return f"{call}: the Service {service.hostname} has no port {call.port}, and no rule takes the call; it has {ports}"
+    return (
+        f"{call}: a pod is called at its own address, which the sidecar lets through as it is; this is not implemented by the "
+        "local mesh: call the Service"
+    )

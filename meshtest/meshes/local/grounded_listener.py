@@ -1,0 +1,281 @@
+"""Listeners on loopback: without interception a connection brings neither its destination nor its port along.
+
+So what Envoy would tell by them has a listener each: the ports of a workload, ranges of destinations, pods that are called at their
+own addresses, Services that a sidecar lets calls to through. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from meshtest.meshes.local.grounded_tls import secured
+from meshtest.meshes.local.grounds import Grounds
+from meshtest.meshes.local.passthrough import Unknown
+from meshtest.meshes.local.site import Address
+from meshtest.translate.cluster_name import PASSTHROUGH
+from meshtest.translate.filter_chain import ANY_ADDRESS
+from meshtest.translate.proxy_config import ProxyConfig
+
+Json = dict[str, Any]
+
+CATCH_ALL = "virtualOutbound"
+
+
+def listeners(config: ProxyConfig, grounds: Grounds, pods: Mapping[str, PodCluster]) -> dict[str, Json]:
+    """All of them, by name; `pods` are the clusters that lead to one pod."""
+    out: dict[str, Json] = {}
+    for given in config.listeners.values():
+        if given["name"] == "virtualInbound":
+            found = _inbound(given, grounds)
+        else:
+            found = _outbound(_to_its_pod(given, config, pods), config, grounds)
+        out |= {each["name"]: each for each in found}
+    for each in grounds.unknown:
+        if (name := taken_by(config, each)) is not None:
+            made = _through(out[name], each.cluster)
+            out[each.listener(name)] = _moved(made, each.listener(name), grounds)
+    return out
+
+
+def taken_by(config: ProxyConfig, called: Unknown) -> str | None:
+    """The listener that takes connections to a Service that the proxy does not know; None where routes tell requests to it apart."""
+    shared = f"{ANY_ADDRESS}_{called.port.number}"
+    if shared not in config.listeners:
+        return CATCH_ALL
+    return None if str(called.port.number) in config.routes and called.port.protocol.http else shared
+
+
+def in_range(listener: str, prefix: str) -> str:
+    """The name of the part of a listener that is for a range of destinations."""
+    return f"{listener} {prefix}"
+
+
+def ranges(listener: Json) -> list[str]:
+    """The ranges of destinations that a listener tells apart, the narrowest first."""
+    found = {each for chain in listener.get("filter_chains", []) for each in _prefixes(chain)}
+    return sorted(found, key=lambda text: (-ip_network(text).prefixlen, text))
+
+
+def range_of(listener: Json, destination: str) -> str | None:
+    """The range that decides, as in Envoy the narrowest; None where no range holds the destination (an IP address)."""
+    if not destination:
+        return None
+    wanted = ip_address(destination)
+    return next((each for each in ranges(listener) if wanted in ip_network(each)), None)
+
+
+@dataclass(frozen=True)
+class PodCluster:
+    """What leads to one pod of a Service without an address, and the cluster of the Service that it is like."""
+
+    service: Json
+    address: Address
+
+
+def pod_clusters(config: ProxyConfig, grounds: Grounds) -> dict[str, PodCluster]:
+    """Those for listeners that take connections to a pod's own address, by name."""
+    out = {}
+    for listener in config.listeners.values():
+        pod, _, port = listener["name"].rpartition("_")
+        for name in _cluster_names(_within(listener, config.routes)) if pod in grounds.sites.by_address else ():
+            cluster = config.clusters.get(name, {})
+            if cluster.get("type") == "ORIGINAL_DST":
+                out[_at_pod(name, pod)] = PodCluster(cluster, grounds.sites.endpoint(pod, int(port)))
+    return out
+
+
+def _at_pod(cluster: str, address: str) -> str:
+    return f"{cluster} {address}"
+
+
+def _to_its_pod(listener: Json, config: ProxyConfig, pods: Mapping[str, PodCluster]) -> Json:
+    """A listener for a pod's own address leads to this pod, not to any of its Service."""
+    pod = listener["name"].rpartition("_")[0]
+    inner = _within(listener, config.routes) if pods else listener
+    if not any(_at_pod(name, pod) in pods for name in _cluster_names(inner)):
+        return listener
+    return _renamed(inner, lambda name: _at_pod(name, pod) if _at_pod(name, pod) in pods else name)
+
+
+def _outbound(given: Json, config: ProxyConfig, grounds: Grounds) -> list[Json]:
+    """The listener, without what only interception leads to; and a part of it for each range of destinations."""
+    chains = [chain for chain in given.get("filter_chains", []) if not _of_port(chain, 15001)]
+    bare = {**_without(given, "bind_to_port", "use_original_dst"), "filter_chains": chains}
+    if "default_filter_chain" in given:
+        bare["default_filter_chain"] = _without(given["default_filter_chain"], "filter_chain_match")
+    parts = [_part(bare, each) for each in (None, *ranges(bare))]
+    return [_moved(_with_certificates(each, config, grounds), each["name"], grounds) for each in parts]
+
+
+def _part(listener: Json, prefix: str | None) -> Json:
+    """The filter chains for one range of destinations, or for those in none."""
+    chains = [
+        {**chain, "filter_chain_match": _without(chain["filter_chain_match"], "prefix_ranges")} if prefix else chain
+        for chain in listener["filter_chains"]
+        if (prefix in _prefixes(chain) if prefix else not _prefixes(chain))
+    ]
+    return {**listener, "name": in_range(listener["name"], prefix) if prefix else listener["name"], "filter_chains": chains}
+
+
+def _prefixes(chain: Json) -> list[str]:
+    found = chain.get("filter_chain_match", {}).get("prefix_ranges", ())
+    return [str(ip_network(f"{each['address_prefix']}/{each['prefix_len']}", strict=False)) for each in found]
+
+
+def _moved(listener: Json, name: str, grounds: Grounds) -> Json:
+    return _placed({**listener, "name": name}, grounds.site.listener(name))
+
+
+def _placed(listener: Json, address: Address) -> Json:
+    return {**listener, "address": {"socket_address": {"address": address[0], "port_value": address[1]}}}
+
+
+def _with_certificates(listener: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+    if not any("transport_socket" in chain for chain in listener["filter_chains"]):
+        return listener
+    chains = [
+        {**chain, "transport_socket": secured(chain["transport_socket"], _hosts(chain, config), grounds)}
+        if "transport_socket" in chain
+        else chain
+        for chain in listener["filter_chains"]
+    ]
+    return {**listener, "filter_chains": chains}
+
+
+def _hosts(chain: Json, config: ProxyConfig) -> list[str]:
+    """The hosts that a server stands for: those that it is told by, else those of its routes, as far as they are known."""
+    if names := chain.get("filter_chain_match", {}).get("server_names"):
+        return [*names]
+    names = [domain for routes in _routes_of(chain, config) for host in routes["virtual_hosts"] for domain in host["domains"]]
+    return sorted({each for each in names if each != "*"}) + ["localhost"]
+
+
+def _routes_of(chain: Json, config: ProxyConfig) -> list[Json]:
+    asked = [each["typed_config"]["rds"]["route_config_name"] for each in chain["filters"] if "rds" in each["typed_config"]]
+    return [config.routes[name] for name in asked if name in config.routes]
+
+
+def routed(listener: Json, inline: Mapping[str, Json], watched: Callable[[str], str | None]) -> Json:
+    """The listener with its routes: within, or in a file that it watches."""
+
+    def source(name: str) -> Json:
+        return {"path_config_source": {"path": watched(name)}, "resource_api_version": "V3"}
+
+    def made(filter_: Json) -> Json:
+        config = filter_["typed_config"]
+        if "rds" not in config:
+            return filter_
+        name = config["rds"]["route_config_name"]
+        if name in inline:
+            return _with_routes(filter_, inline[name])
+        rds = {"route_config_name": name, "config_source": source(name)}
+        return {**filter_, "typed_config": {**config, "rds": rds}}
+
+    return _mapped(listener, made)
+
+
+def _within(listener: Json, routes: Mapping[str, Json]) -> Json:
+    """The listener with all of its routes within."""
+
+    def made(filter_: Json) -> Json:
+        name = filter_["typed_config"].get("rds", {}).get("route_config_name")
+        return _with_routes(filter_, routes[name]) if name in routes else filter_
+
+    return _mapped(listener, made)
+
+
+def _with_routes(filter_: Json, routes: Json) -> Json:
+    config = {**_without(filter_["typed_config"], "rds"), "route_config": _without(routes, "@type")}
+    return {**filter_, "typed_config": config}
+
+
+def _mapped(listener: Json, made: Callable[[Json], Json]) -> Json:
+    def chain(given: Json) -> Json:
+        return {**given, "filters": [made(each) for each in given["filters"]]}
+
+    out = {**listener, "filter_chains": [chain(each) for each in listener["filter_chains"]]}
+    if "default_filter_chain" in listener:
+        out["default_filter_chain"] = chain(listener["default_filter_chain"])
+    return out
+
+
+def _through(listener: Json, cluster: str) -> Json:
+    """The listener with connections that it lets through, and does not read as HTTP, sent to this cluster."""
+
+    def made(filter_: Json) -> Json:
+        passed = filter_["typed_config"].get("cluster") == PASSTHROUGH
+        return {**filter_, "typed_config": {**filter_["typed_config"], "cluster": cluster}} if passed else filter_
+
+    return _mapped(listener, made)
+
+
+def _cluster_names(value: Any) -> set[str]:
+    """All clusters that a part of a configuration sends to."""
+    found: set[str] = set()
+
+    def noted(name: str) -> str:
+        found.add(name)
+        return name
+
+    _renamed(value, noted)
+    return found
+
+
+def _renamed(value: Any, renamed: Callable[[str], str]) -> Any:
+    """A part of a configuration that sends to other clusters: `cluster` of a route or proxy, `clusters[].name` where it splits."""
+    if isinstance(value, list):
+        return [_renamed(each, renamed) for each in value]
+    if not isinstance(value, dict):
+        return value
+    out = {key: _renamed(each, renamed) for key, each in value.items()}
+    if isinstance(out.get("cluster"), str):
+        out["cluster"] = renamed(out["cluster"])
+    if isinstance(out.get("clusters"), list):
+        out["clusters"] = [{**each, "name": renamed(each["name"])} for each in out["clusters"]]
+    return out
+
+
+def _inbound(listener: Json, grounds: Grounds) -> list[Json]:
+    """One listener for each port of the workload. Chains that need a certificate are left out: sidecars speak plain text to each other."""
+    chains = [chain for chain in listener["filter_chains"] if "transport_socket" not in chain]
+    ports = sorted(
+        {port for chain in chains if (port := chain["filter_chain_match"].get("destination_port")) not in (None, 15006)}
+    )
+    out = []
+    for port in ports:
+        own = [_without_port(chain) for chain in chains if _of_port(chain, port)]
+        filters = [_without(each, "filter_disabled") for each in listener["listener_filters"] if _enabled(each, port)]
+        kept = {**listener, "filter_chains": own, "listener_filters": filters}
+        out.append(_placed({**kept, "name": f"virtualInbound_{port}"}, grounds.site.inbound(port)))
+    return out
+
+
+def _of_port(chain: Json, port: int) -> bool:
+    return bool(chain.get("filter_chain_match", {}).get("destination_port") == port)
+
+
+def _enabled(listener_filter: Json, port: int) -> bool:
+    if listener_filter["name"] == "envoy.filters.listener.original_dst":
+        return False
+    return "filter_disabled" not in listener_filter or not _matches(listener_filter["filter_disabled"], port)
+
+
+def _matches(predicate: Json, port: int) -> bool:
+    """Envoy's ListenerFilterChainMatchPredicate for a destination port."""
+    if "not_match" in predicate:
+        return not _matches(predicate["not_match"], port)
+    if "or_match" in predicate:
+        return any(_matches(each, port) for each in predicate["or_match"]["rules"])
+    ports = predicate["destination_port_range"]
+    return bool(ports["start"] <= port < ports["end"])
+
+
+def _without_port(chain: Json) -> Json:
+    return {**chain, "filter_chain_match": _without(chain["filter_chain_match"], "destination_port")}
+
+
+def _without(value: Mapping[str, Any], *keys: str) -> Json:
+    return {key: item for key, item in value.items() if key not in keys}
