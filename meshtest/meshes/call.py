@@ -49,7 +49,9 @@ def call_of(what: Request | str) -> Call:
         return Call(what.scheme, what.authority)
     parts = urlsplit(what)
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise ValueError(f"{what!r} is no URL of a host: write tcp://host:port, tls://host:port, http://... or https://...")
+        raise ValueError(
+            f"{what!r} is no URL of a host: write tcp://host:port, tls://host:port, http://... or https://..."
+        )
     try:
         call = Call(parts.scheme, parts.netloc)
         port = call.port

@@ -9,6 +9,7 @@ from meshtest.resources.name import address
 from meshtest.translate import (
     gateway_listener,
     gateway_route,
+    inbound_cluster,
     outbound_cluster,
     outbound_listener,
     outbound_route,
@@ -79,9 +80,8 @@ def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     listeners = snapshot.once(("listeners", view, own), lambda: outbound_listener.listeners(snapshot, proxy))
     names = _route_names(listeners)
     routes = snapshot.once(("routes", view), lambda: outbound_route.route_configurations(snapshot, proxy, names))
-    inbound = sidecar_inbound.listener(snapshot, proxy)
-    clusters = clusters | sidecar_inbound.clusters(snapshot, proxy)
-    return ProxyConfig({**listeners, "virtualInbound": inbound}, routes, clusters, endpoints)
+    clusters = clusters | inbound_cluster.clusters(snapshot, proxy)
+    return ProxyConfig(listeners | sidecar_inbound.listeners(snapshot, proxy), routes, clusters, endpoints)
 
 
 def _gateway(snapshot: Snapshot, proxy: Proxy, clusters: dict[str, Json], endpoints: dict[str, Json]) -> ProxyConfig:

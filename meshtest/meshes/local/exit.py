@@ -22,37 +22,46 @@ def listener_for(grounds: Grounds, config: ProxyConfig, call: Call) -> str:
 
     Raises ValueError for a call that would arrive within the mesh in a cluster, and cannot here.
     """
-    snapshot, namespace = grounds.snapshot, grounds.proxy.namespace
-    service = service_named(snapshot.topology, call.host, namespace)
-    pod = None if service else pod_named(snapshot.topology, call.host, namespace)
-    if service is not None:
-        destination = service.address or _pod_behind(grounds, service, call)
+    topology, namespace = grounds.snapshot.topology, grounds.proxy.namespace
+    if service := service_named(topology, call.host, namespace):
+        listener = listener_of(grounds, config, service, call.port)
+        if listener is None:
+            raise ValueError(f"{call}: no instance stands behind {service.hostname}, so that its name has no address")
     else:
+        pod = pod_named(topology, call.host, namespace)
         destination = pod.address if pod else _outside(grounds, call.host)
-    name = _listener(config, destination, call.port)
-    if destination == _LOOPBACK and name != f"{_LOOPBACK}_{call.port}":
-        raise ValueError(f"nothing listens at {call} of the workload itself: its Sidecar has no egress listener with this `bind`")
-    for each in grounds.unknown if service else ():
-        if each.service is service and each.port.number == call.port:
-            return each.listener(name) if taken_by(config, each) == name else name
-    if (service or pod) and name in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}") and _let_through(config, name, call.host):
+        listener = _listener(config, destination, call.port)
+        if destination == _LOOPBACK and listener != f"{_LOOPBACK}_{call.port}":
+            raise ValueError(
+                f"{call}: nothing listens there; a Sidecar would say so with an egress listener of this `bind`"
+            )
+        if pod is None:
+            return listener
+    arrives = any(each.service is service and each.port.number == call.port for each in grounds.unknown)
+    shared = listener in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}")
+    if shared and not arrives and _let_through(config, listener, call.host):
         raise ValueError(_not_there(service, call))
-    prefix = range_of(config.listeners[name], destination) if name in config.listeners else None
-    return in_range(name, prefix) if prefix else name
+    return listener
+
+
+def listener_of(grounds: Grounds, config: ProxyConfig, service: Service, port: int) -> str | None:
+    """The listener for calls to a Service by its name; None where nothing stands behind a Service without an address."""
+    if not service.address:
+        # DNS gives the addresses of its pods, of which a caller takes the first
+        found = [each for known in service.ports for each in grounds.snapshot.topology.endpoints(service, known)]
+        return _listener(config, found[0].address, port) if found else None
+    listener = _listener(config, service.address, port)
+    for each in grounds.unknown:
+        if each.service is service and each.port.number == port and taken_by(config, each):
+            return each.listener(listener)
+    return listener
 
 
 def _listener(config: ProxyConfig, destination: str, port: int) -> str:
     names = (f"{destination}_{port}", f"{ANY_ADDRESS}_{port}")
-    return next((name for name in names if name in config.listeners), CATCH_ALL)
-
-
-def _pod_behind(grounds: Grounds, service: Service, call: Call) -> str:
-    """An address that DNS gives for a Service without one: that of its first pod."""
-    port = service.port(call.port) or next(iter(service.ports), None)
-    found = grounds.snapshot.endpoints(service, port.number) if port else []
-    if not found:
-        raise ValueError(f"{call}: no instance stands behind {service.hostname}, so that its name has no address")
-    return found[0].address
+    name = next((name for name in names if name in config.listeners), CATCH_ALL)
+    prefix = range_of(config.listeners[name], destination) if name in config.listeners else None
+    return in_range(name, prefix) if prefix else name
 
 
 def _outside(grounds: Grounds, host: str) -> str:

@@ -3,18 +3,20 @@
 An Envoy takes an inotify instance for each file that it watches, and Linux allows a user 128 of them. So endpoints and
 certificates stand in their clusters and listeners, and routes in their listeners where they need not change under open connections.
 
-Addresses of listeners and endpoints, secrets, and what only interception makes possible are rewritten. All else stays as it is.
+Addresses of listeners and endpoints, what policies ask of addresses, secrets, and what only interception makes possible are rewritten.
+All else stays as it is.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from meshtest.meshes.local.grounded_cluster import cluster, to_addresses
+from meshtest.meshes.local.grounded_cluster import at, cluster
+from meshtest.meshes.local.grounded_inbound import passed_on
 from meshtest.meshes.local.grounded_listener import listeners, pod_clusters, routed
 from meshtest.meshes.local.grounded_routes import routes
 from meshtest.meshes.local.grounds import Grounds
-from meshtest.translate.cluster_name import PASSTHROUGH
+from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH, PASSTHROUGH
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
@@ -23,17 +25,17 @@ Json = dict[str, Any]
 def ground(config: ProxyConfig, grounds: Grounds) -> ProxyConfig:
     """The same configuration, on loopback: routes that are watched, the others in the listeners, endpoints in the clusters."""
     clusters = {name: cluster(each, config, grounds) for name, each in config.clusters.items()}
+    for name, address in passed_on(config, grounds).items():
+        clusters[name] = at(config.clusters[INBOUND_PASSTHROUGH], name, [address])
     pods = pod_clusters(config, grounds)
     for name, pod in pods.items():
-        clusters[name] = to_addresses(pod.service, name, [pod.address])
+        clusters[name] = at(pod.service, name, [pod.address])
     for called in grounds.unknown:
         behind = [grounds.sites.endpoint(*each) for each in called.endpoints]
-        clusters[called.cluster] = to_addresses(config.clusters[PASSTHROUGH], called.cluster, behind)
+        clusters[called.cluster] = at(config.clusters[PASSTHROUGH], called.cluster, behind)
     found = routes(config, grounds)
     inline = {name: each for name, each in found.items() if grounds.watched(name) is None}
-    made = {
-        name: routed(each, inline, grounds.watched) for name, each in listeners(config, grounds, pods).items()
-    }
+    made = {name: routed(each, inline, grounds.watched) for name, each in listeners(config, grounds, pods).items()}
     asked = _asked(made)
     return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, {})
 

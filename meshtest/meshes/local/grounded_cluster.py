@@ -35,6 +35,8 @@ def cluster(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
         out = grounds.shared[key]
     elif given["type"] == "ORIGINAL_DST":
         out = _passed_on(given, config, grounds)
+    elif given["name"].startswith("inbound|"):
+        out = _to_stand_in(_at(given, grounds.site.workload(_only_port(given))))
     else:
         return given
     if "transport_socket" not in out:
@@ -42,13 +44,18 @@ def cluster(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
     return {**out, "transport_socket": secured(out["transport_socket"], (), grounds)}
 
 
-def to_addresses(given: Json, name: str, addresses: Sequence[Address]) -> Json:
+def at(given: Json, name: str, addresses: Sequence[Address]) -> Json:
     """A cluster like this of another name, with these endpoints, of which each connection goes to any."""
     assignment: Json = {"cluster_name": name}
     if members := [_member(each) for each in addresses]:
         assignment["endpoints"] = [{"lb_endpoints": members}]
     out = {**_without(given, "alt_stat_name", *_DISCOVERY), "name": name, "alt_stat_name": f"{name};"}
     return {**out, "type": "STATIC", "lb_policy": "RANDOM", "load_assignment": assignment}
+
+
+def _only_port(given: Json) -> int:
+    (member,) = given["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    return int(member["endpoint"]["address"]["socket_address"]["port_value"])
 
 
 def _found(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
@@ -123,7 +130,8 @@ class _Group:
     def as_json(self) -> Json:
         scale = math.lcm(*(len(each.addresses) or 1 for each in self._places))
         members = [
-            {**given, "endpoint": {**given["endpoint"], "address": _socket(address)}} | _weight(given, scale, len(place))
+            {**given, "endpoint": {**given["endpoint"], "address": _socket(address)}}
+            | _weight(given, scale, len(place))
             for given, place in zip(self._given["lb_endpoints"], self._places, strict=True)
             for address in place.addresses
         ]

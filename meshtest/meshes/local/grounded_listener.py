@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from meshtest.meshes.local import grounded_inbound
+from meshtest.meshes.local.grounded_inbound import of_port, placed
 from meshtest.meshes.local.grounded_tls import secured
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.passthrough import Unknown
+from meshtest.meshes.local.policy import Policies
 from meshtest.meshes.local.site import Address
 from meshtest.translate.cluster_name import PASSTHROUGH
 from meshtest.translate.filter_chain import ANY_ADDRESS
@@ -29,7 +32,7 @@ def listeners(config: ProxyConfig, grounds: Grounds, pods: Mapping[str, PodClust
     out: dict[str, Json] = {}
     for given in config.listeners.values():
         if given["name"] == "virtualInbound":
-            found = _inbound(given, grounds)
+            found = grounded_inbound.listeners(given, grounds)
         else:
             found = _outbound(_to_its_pod(given, config, pods), config, grounds)
         out |= {each["name"]: each for each in found}
@@ -97,12 +100,16 @@ def _to_its_pod(listener: Json, config: ProxyConfig, pods: Mapping[str, PodClust
     inner = _within(listener, config.routes) if pods else listener
     if not any(_at_pod(name, pod) in pods for name in _cluster_names(inner)):
         return listener
-    return _renamed(inner, lambda name: _at_pod(name, pod) if _at_pod(name, pod) in pods else name)
+    out: Json = _renamed(inner, lambda name: _at_pod(name, pod) if _at_pod(name, pod) in pods else name)
+    return out
 
 
 def _outbound(given: Json, config: ProxyConfig, grounds: Grounds) -> list[Json]:
     """The listener, without what only interception leads to; and a part of it for each range of destinations."""
-    chains = [chain for chain in given.get("filter_chains", []) if not _of_port(chain, 15001)]
+    chains = [chain for chain in given.get("filter_chains", []) if not of_port(chain, 15001)]
+    if grounds.site.instance.gateway:
+        called = (grounds.site.instance.address, given["address"]["socket_address"]["port_value"])
+        chains = [Policies(called, grounds.sites).grounded(chain) for chain in chains]
     bare = {**_without(given, "bind_to_port", "use_original_dst"), "filter_chains": chains}
     if "default_filter_chain" in given:
         bare["default_filter_chain"] = _without(given["default_filter_chain"], "filter_chain_match")
@@ -117,7 +124,11 @@ def _part(listener: Json, prefix: str | None) -> Json:
         for chain in listener["filter_chains"]
         if (prefix in _prefixes(chain) if prefix else not _prefixes(chain))
     ]
-    return {**listener, "name": in_range(listener["name"], prefix) if prefix else listener["name"], "filter_chains": chains}
+    return {
+        **listener,
+        "name": in_range(listener["name"], prefix) if prefix else listener["name"],
+        "filter_chains": chains,
+    }
 
 
 def _prefixes(chain: Json) -> list[str]:
@@ -126,11 +137,7 @@ def _prefixes(chain: Json) -> list[str]:
 
 
 def _moved(listener: Json, name: str, grounds: Grounds) -> Json:
-    return _placed({**listener, "name": name}, grounds.site.listener(name))
-
-
-def _placed(listener: Json, address: Address) -> Json:
-    return {**listener, "address": {"socket_address": {"address": address[0], "port_value": address[1]}}}
+    return placed({**listener, "name": name}, grounds.site.listener(name))
 
 
 def _with_certificates(listener: Json, config: ProxyConfig, grounds: Grounds) -> Json:
@@ -149,12 +156,16 @@ def _hosts(chain: Json, config: ProxyConfig) -> list[str]:
     """The hosts that a server stands for: those that it is told by, else those of its routes, as far as they are known."""
     if names := chain.get("filter_chain_match", {}).get("server_names"):
         return [*names]
-    names = [domain for routes in _routes_of(chain, config) for host in routes["virtual_hosts"] for domain in host["domains"]]
-    return sorted({each for each in names if each != "*"}) + ["localhost"]
+    names = [
+        domain for routes in _routes_of(chain, config) for host in routes["virtual_hosts"] for domain in host["domains"]
+    ]
+    return [*sorted({each for each in names if each != "*"}), "localhost"]
 
 
 def _routes_of(chain: Json, config: ProxyConfig) -> list[Json]:
-    asked = [each["typed_config"]["rds"]["route_config_name"] for each in chain["filters"] if "rds" in each["typed_config"]]
+    asked = [
+        each["typed_config"]["rds"]["route_config_name"] for each in chain["filters"] if "rds" in each["typed_config"]
+    ]
     return [config.routes[name] for name in asked if name in config.routes]
 
 
@@ -236,45 +247,6 @@ def _renamed(value: Any, renamed: Callable[[str], str]) -> Any:
     if isinstance(out.get("clusters"), list):
         out["clusters"] = [{**each, "name": renamed(each["name"])} for each in out["clusters"]]
     return out
-
-
-def _inbound(listener: Json, grounds: Grounds) -> list[Json]:
-    """One listener for each port of the workload. Chains that need a certificate are left out: sidecars speak plain text to each other."""
-    chains = [chain for chain in listener["filter_chains"] if "transport_socket" not in chain]
-    ports = sorted(
-        {port for chain in chains if (port := chain["filter_chain_match"].get("destination_port")) not in (None, 15006)}
-    )
-    out = []
-    for port in ports:
-        own = [_without_port(chain) for chain in chains if _of_port(chain, port)]
-        filters = [_without(each, "filter_disabled") for each in listener["listener_filters"] if _enabled(each, port)]
-        kept = {**listener, "filter_chains": own, "listener_filters": filters}
-        out.append(_placed({**kept, "name": f"virtualInbound_{port}"}, grounds.site.inbound(port)))
-    return out
-
-
-def _of_port(chain: Json, port: int) -> bool:
-    return bool(chain.get("filter_chain_match", {}).get("destination_port") == port)
-
-
-def _enabled(listener_filter: Json, port: int) -> bool:
-    if listener_filter["name"] == "envoy.filters.listener.original_dst":
-        return False
-    return "filter_disabled" not in listener_filter or not _matches(listener_filter["filter_disabled"], port)
-
-
-def _matches(predicate: Json, port: int) -> bool:
-    """Envoy's ListenerFilterChainMatchPredicate for a destination port."""
-    if "not_match" in predicate:
-        return not _matches(predicate["not_match"], port)
-    if "or_match" in predicate:
-        return any(_matches(each, port) for each in predicate["or_match"]["rules"])
-    ports = predicate["destination_port_range"]
-    return bool(ports["start"] <= port < ports["end"])
-
-
-def _without_port(chain: Json) -> Json:
-    return {**chain, "filter_chain_match": _without(chain["filter_chain_match"], "destination_port")}
 
 
 def _without(value: Mapping[str, Any], *keys: str) -> Json:

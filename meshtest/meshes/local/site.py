@@ -64,6 +64,12 @@ class Site:
         """Whether the sidecar takes calls to a port."""
         return f"inbound {port}" in self.place.chosen
 
+    @property
+    def inbound_ports(self) -> list[int]:
+        """The ports of the workload for which the sidecar has such a place."""
+        chosen = self.place.chosen
+        return sorted(int(each.removeprefix("inbound ")) for each in chosen if each.startswith("inbound "))
+
     def workload(self, port: int) -> Address:
         """Where the workload itself listens."""
         return self.place.at(f"workload {port}")
@@ -82,6 +88,11 @@ class Sites:
     outside: Address
     ports: Ports
     hosts: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each instance has an address of its own."""
+        return len({site.address for site in self.by_address.values()}) == len(self.by_address)
 
     def endpoint(self, address: str, port: int) -> Address:
         """Where calls to a host (an address or a name) go: of an instance to its proxy, else to the stand-in outside."""

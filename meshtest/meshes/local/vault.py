@@ -38,12 +38,16 @@ class Vault:
 
     def root(self, secret: str, instance: Instance) -> str:
         """The certificates of those to trust: from the manifests, else the run's own authority's."""
-        found = self._found(secret, instance.namespace) or self._found(secret.removesuffix(CA_SUFFIX), instance.namespace)
+        found = self._found(secret, instance.namespace) or self._found(
+            secret.removesuffix(CA_SUFFIX), instance.namespace
+        )
         if found is None:
             return self._authority().pem
         text = next((text for key in _ROOTS if (text := _texts(found).get(key))), None)
         if text is None:
-            raise ResourceError(f"{found.where()}: {found} is asked for an authority's certificate, and has no {' or '.join(_ROOTS)}")
+            raise ResourceError(
+                f"{found.where()}: {found} is asked for an authority's certificate, and has no {' or '.join(_ROOTS)}"
+            )
         _check_certificates(found, text)
         return text
 
@@ -52,7 +56,9 @@ class Vault:
         """All certificates in the Secrets of the manifests (PEM), for clients and servers here to trust."""
         secrets = [each for each in self._topology.credentials.values() if each.kind == "Secret"]
         keys = (*_ROOTS, *(certificate for certificate, _ in _PAIRS))
-        return "".join(f"{_texts(each)[key].strip()}\n" for each in secrets for key in keys if _is_pem(_texts(each).get(key, "")))
+        return "".join(
+            f"{_texts(each)[key].strip()}\n" for each in secrets for key in keys if _is_pem(_texts(each).get(key, ""))
+        )
 
     def gives(self, secret: str, namespace: str) -> bool:
         """Whether the manifests have a secret of this name, so that its certificate is not made here."""
