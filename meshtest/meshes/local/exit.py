@@ -15,6 +15,7 @@ from meshtest.translate.host import most_specific
 from meshtest.translate.proxy_config import ProxyConfig
 
 _LOOPBACK = "127.0.0.1"
+_LOCAL = ("localhost", _LOOPBACK)
 
 
 def listener_for(grounds: Grounds, config: ProxyConfig, call: Call) -> str:
@@ -23,25 +24,37 @@ def listener_for(grounds: Grounds, config: ProxyConfig, call: Call) -> str:
     Raises ValueError for a call that would arrive within the mesh in a cluster, and cannot here.
     """
     topology, namespace = grounds.snapshot.topology, grounds.proxy.namespace
-    if service := service_named(topology, call.host, namespace):
+    service = service_named(topology, call.host, namespace)
+    pod = None if service else pod_named(topology, call.host, namespace)
+    if service is not None:
         listener = listener_of(grounds, config, service, call.port)
-        if listener is None:
-            raise ValueError(f"{call}: no instance stands behind {service.hostname}, so that its name has no address")
     else:
-        pod = pod_named(topology, call.host, namespace)
-        destination = pod.address if pod else _outside(grounds, call.host)
-        listener = _listener(config, destination, call.port)
-        if destination == _LOOPBACK and listener != f"{_LOOPBACK}_{call.port}":
-            raise ValueError(
-                f"{call}: nothing listens there; a Sidecar would say so with an egress listener of this `bind`"
-            )
-        if pod is None:
-            return listener
-    arrives = any(each.service is service and each.port.number == call.port for each in grounds.unknown)
+        listener = _listener(config, pod.address if pod else _outside(grounds, call.host), call.port)
+    if listener is None or (call.host in _LOCAL and listener != f"{_LOOPBACK}_{call.port}"):
+        raise ValueError(_nothing_there(service, call))
     shared = listener in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}")
-    if shared and not arrives and _let_through(config, listener, call.host):
-        raise ValueError(_not_there(service, call))
+    if service and shared and not _arrives(grounds, service, call.port) and _let_through(config, listener, call.host):
+        ports = ", ".join(str(each.number) for each in service.ports)
+        raise ValueError(
+            f"{call}: the Service {service.hostname} has no port {call.port}, and no rule takes the call; it has {ports}"
+        )
+    if pod and shared and (not address(call.host) or _let_through(config, listener, call.host)):
+        raise ValueError(
+            f"{call}: a pod is called at its own address, which only TCP ports of a Service without an address can be here: "
+            "call the Service"
+        )
     return listener
+
+
+def _arrives(grounds: Grounds, service: Service, port: int) -> bool:
+    """Whether a call that is let through finds the Service."""
+    return any(each.service is service and each.port.number == port for each in grounds.unknown)
+
+
+def _nothing_there(service: Service | None, call: Call) -> str:
+    if service is None:
+        return f"{call}: nothing listens there; a Sidecar would say so with an egress listener of this `bind`"
+    return f"{call}: no instance stands behind {service.hostname}, so that its name has no address"
 
 
 def listener_of(grounds: Grounds, config: ProxyConfig, service: Service, port: int) -> str | None:
@@ -82,13 +95,3 @@ def _let_through(config: ProxyConfig, listener: str, host: str) -> bool:
         return bool(chain["filters"][0]["typed_config"]["cluster"] == PASSTHROUGH)
     found = virtual_host_of(config, listener, host)
     return found is not None and any(each.get("route", {}).get("cluster") == PASSTHROUGH for each in found["routes"])
-
-
-def _not_there(service: Service | None, call: Call) -> str:
-    if service is not None and not service.port(call.port):
-        ports = ", ".join(str(each.number) for each in service.ports)
-        return f"{call}: the Service {service.hostname} has no port {call.port}, and no rule takes the call; it has {ports}"
-    return (
-        f"{call}: a pod is called at its own address, which the sidecar lets through as it is; this is not implemented by the "
-        "local mesh: call the Service"
-    )
