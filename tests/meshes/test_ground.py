@@ -52,8 +52,8 @@ def grounded(
     places = placed(given.topology)
     instance = given.topology.names[proxy][0]
     config = translate(given, Proxy(instance))
-    grounds = Grounds(given, places.by_address[instance.address], places, watched, Written())
-    return config, ground(config, grounds), grounds
+    grounds = Grounds(given, config, places.by_address[instance.address], places, watched, Written())
+    return config, ground(grounds), grounds
 
 
 def addresses(value: Any) -> set[str]:
@@ -82,7 +82,7 @@ def test_the_translation_is_left_as_it_is() -> None:
     """Grounding makes a new configuration."""
     config, _, grounds = grounded(RULES, "productpage-v1", manifests=MORE)
     before = copy.deepcopy(config)
-    ground(config, grounds)
+    ground(grounds)
     assert config == before
 
 
@@ -195,12 +195,8 @@ def test_proxies_share_what_is_the_same() -> None:
     made = []
     for name in ("productpage-v1", "reviews-v1"):
         instance = given.topology.names[name][0]
-        made.append(
-            ground(
-                translate(given, Proxy(instance)),
-                Grounds(given, places.by_address[instance.address], places, nowhere, Written(), shared),
-            )
-        )
+        site = places.by_address[instance.address]
+        made.append(ground(Grounds(given, translate(given, Proxy(instance)), site, places, nowhere, Written(), shared)))
     name = f"outbound|9080|v1|{REVIEWS}"
     assert made[0].clusters[name] is made[1].clusters[name]
     assert made[0].clusters["PassthroughCluster"] == made[1].clusters["PassthroughCluster"]

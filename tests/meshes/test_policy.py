@@ -112,7 +112,8 @@ def grounded(text: str, proxy: str) -> ProxyConfig:
     given_ = snapshot(text, SERVICES)
     instance = given_.topology.names[proxy][0]
     site = PLACES.by_address[instance.address]
-    return ground(translate(given_, Proxy(instance)), Grounds(given_, site, PLACES, lambda name: None, Written()))
+    config = translate(given_, Proxy(instance))
+    return ground(Grounds(given_, config, site, PLACES, lambda name: None, Written()))
 
 
 def filters_of(chain: Json) -> list[str]:

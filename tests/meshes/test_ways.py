@@ -201,10 +201,10 @@ def leave(url: str, workload: str = "productpage-v1", text: str = ENTRIES) -> st
     given = snapshot(text, MORE)
     sites = placed(given.topology)
     instance = given.topology.names[workload][0]
-    grounds = Grounds(given, sites.by_address[instance.address], sites, lambda name: None, Written())
-    config = translate(given, grounds.proxy)
-    listener = listener_for(grounds, config, call_of(url))
-    assert listener in ground(config, grounds).listeners, "no call goes where nothing listens"
+    config = translate(given, Proxy(instance))
+    grounds = Grounds(given, config, sites.by_address[instance.address], sites, lambda name: None, Written())
+    listener = listener_for(grounds, call_of(url))
+    assert listener in ground(grounds).listeners, "no call goes where nothing listens"
     return listener
 
 

@@ -22,20 +22,20 @@ from meshtest.translate.proxy_config import ProxyConfig
 Json = dict[str, Any]
 
 
-def ground(config: ProxyConfig, grounds: Grounds) -> ProxyConfig:
+def ground(grounds: Grounds) -> ProxyConfig:
     """The same configuration, on loopback: routes that are watched, the others in the listeners, endpoints in the clusters."""
-    clusters = {name: cluster(each, config, grounds) for name, each in config.clusters.items()}
-    for name, address in passed_on(config, grounds).items():
-        clusters[name] = at(config.clusters[INBOUND_PASSTHROUGH], name, [address])
-    pods = pod_clusters(config, grounds)
+    clusters = {name: cluster(each, grounds) for name, each in grounds.config.clusters.items()}
+    for name, address in passed_on(grounds).items():
+        clusters[name] = at(grounds.config.clusters[INBOUND_PASSTHROUGH], name, [address])
+    pods = pod_clusters(grounds)
     for name, pod in pods.items():
         clusters[name] = at(pod.service, name, [pod.address])
     for called in grounds.unknown:
         behind = [grounds.sites.endpoint(*each) for each in called.endpoints]
-        clusters[called.cluster] = at(config.clusters[PASSTHROUGH], called.cluster, behind)
-    found = routes(config, grounds)
+        clusters[called.cluster] = at(grounds.config.clusters[PASSTHROUGH], called.cluster, behind)
+    found = routes(grounds)
     inline = {name: each for name, each in found.items() if grounds.watched(name) is None}
-    made = {name: routed(each, inline, grounds.watched) for name, each in listeners(config, grounds, pods).items()}
+    made = {name: routed(each, inline, grounds.watched) for name, each in listeners(grounds, pods).items()}
     asked = _asked(made)
     return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, {})
 

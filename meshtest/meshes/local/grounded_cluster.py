@@ -15,7 +15,6 @@ from meshtest.meshes.local.site import Address
 from meshtest.topology.service import Service
 from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH, PASSTHROUGH
 from meshtest.translate.connection_pool import HTTP_OPTIONS
-from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
 
@@ -26,15 +25,15 @@ _DISCOVERY = (
 )
 
 
-def cluster(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+def cluster(given: Json, grounds: Grounds) -> Json:
     """The cluster, with endpoints that are here."""
     key = (id(given), grounds.site.instance.namespace)
     if given["type"] in _DISCOVERED:
         if key not in grounds.shared:
-            grounds.shared[key] = _found(given, config, grounds)
+            grounds.shared[key] = _found(given, grounds)
         out = grounds.shared[key]
     elif given["type"] == "ORIGINAL_DST":
-        out = _passed_on(given, config, grounds)
+        out = _passed_on(given, grounds)
     elif given["name"].startswith("inbound|"):
         out = _to_stand_in(_at(given, grounds.site.workload(_only_port(given))))
     else:
@@ -58,17 +57,17 @@ def _only_port(given: Json) -> int:
     return int(member["endpoint"]["address"]["socket_address"]["port_value"])
 
 
-def _found(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
-    groups = [_Group(each, grounds) for each in config.endpoints[given["name"]].get("endpoints", [])]
+def _found(given: Json, grounds: Grounds) -> Json:
+    groups = [_Group(each, grounds) for each in grounds.config.endpoints[given["name"]].get("endpoints", [])]
     assignment = {
-        **_without(config.endpoints[given["name"]], "@type"),
+        **_without(grounds.config.endpoints[given["name"]], "@type"),
         "endpoints": [each.as_json() for each in groups],
     }
     out = {**_without(given, *_DISCOVERY), "type": "STATIC", "load_assignment": assignment}
     return _to_stand_in(out) if any(each.outside for each in groups) else out
 
 
-def _passed_on(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+def _passed_on(given: Json, grounds: Grounds) -> Json:
     """Where connections go that a cluster lets through to where they were going: nothing here has intercepted them."""
     name = given["name"]
     if name == PASSTHROUGH:
@@ -83,7 +82,7 @@ def _passed_on(given: Json, config: ProxyConfig, grounds: Grounds) -> Json:
         assert port is not None
         return _to_stand_in(_at(given, grounds.sites.host(*original_destination(service, port))))
     # loadBalancer PASSTHROUGH: the call goes to the Service's own address, behind which kube-proxy picks one at random.
-    return {**_found(given, config, grounds), "lb_policy": "RANDOM"}
+    return {**_found(given, grounds), "lb_policy": "RANDOM"}
 
 
 def _at(given: Json, address: Address) -> Json:

@@ -12,7 +12,6 @@ from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.policy import Policies
 from meshtest.meshes.local.site import Address
 from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH, inbound_name
-from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
 
@@ -32,9 +31,9 @@ def listeners(given: Json, grounds: Grounds) -> list[Json]:
     return out
 
 
-def passed_on(config: ProxyConfig, grounds: Grounds) -> dict[str, Address]:
+def passed_on(grounds: Grounds) -> dict[str, Address]:
     """Clusters for ports of the workload that no Service and no Sidecar names: a call goes on to the port that it asked for."""
-    numbers = [each for each in grounds.site.inbound_ports if inbound_name(each) not in config.clusters]
+    numbers = [each for each in grounds.site.inbound_ports if inbound_name(each) not in grounds.config.clusters]
     return {_passing(number): grounds.site.workload(number) for number in numbers}
 
 

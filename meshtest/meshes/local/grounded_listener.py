@@ -8,66 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from meshtest.meshes.local import grounded_inbound
+from meshtest.meshes.local.destination_range import in_range, prefixes, ranges
 from meshtest.meshes.local.grounded_inbound import of_port, placed
 from meshtest.meshes.local.grounded_tls import secured
 from meshtest.meshes.local.grounds import Grounds
-from meshtest.meshes.local.passthrough import Unknown
+from meshtest.meshes.local.passthrough import taken_by
 from meshtest.meshes.local.policy import Policies
 from meshtest.meshes.local.site import Address
 from meshtest.translate.cluster_name import PASSTHROUGH
-from meshtest.translate.filter_chain import ANY_ADDRESS
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
 
-CATCH_ALL = "virtualOutbound"
 
-
-def listeners(config: ProxyConfig, grounds: Grounds, pods: Mapping[str, PodCluster]) -> dict[str, Json]:
+def listeners(grounds: Grounds, pods: Mapping[str, PodCluster]) -> dict[str, Json]:
     """All of them, by name; `pods` are the clusters that lead to one pod."""
     out: dict[str, Json] = {}
-    for given in config.listeners.values():
+    for given in grounds.config.listeners.values():
         if given["name"] == "virtualInbound":
             found = grounded_inbound.listeners(given, grounds)
         else:
-            found = _outbound(_to_its_pod(given, config, pods), config, grounds)
+            found = _outbound(_to_its_pod(given, grounds.config, pods), grounds)
         out |= {each["name"]: each for each in found}
     for each in grounds.unknown:
-        if (name := taken_by(config, each)) is not None:
+        if (name := taken_by(grounds.config, each)) is not None:
             made = _through(out[name], each.cluster)
             out[each.listener(name)] = _moved(made, each.listener(name), grounds)
     return out
-
-
-def taken_by(config: ProxyConfig, called: Unknown) -> str | None:
-    """The listener that takes connections to a Service that the proxy does not know; None where routes tell requests to it apart."""
-    shared = f"{ANY_ADDRESS}_{called.port.number}"
-    if shared not in config.listeners:
-        return CATCH_ALL
-    return None if str(called.port.number) in config.routes and called.port.protocol.http else shared
-
-
-def in_range(listener: str, prefix: str) -> str:
-    """The name of the part of a listener that is for a range of destinations."""
-    return f"{listener} {prefix}"
-
-
-def ranges(listener: Json) -> list[str]:
-    """The ranges of destinations that a listener tells apart, the narrowest first."""
-    found = {each for chain in listener.get("filter_chains", []) for each in _prefixes(chain)}
-    return sorted(found, key=lambda text: (-ip_network(text).prefixlen, text))
-
-
-def range_of(listener: Json, destination: str) -> str | None:
-    """The range that decides, as in Envoy the narrowest; None where no range holds the destination (an IP address)."""
-    if not destination:
-        return None
-    wanted = ip_address(destination)
-    return next((each for each in ranges(listener) if wanted in ip_network(each)), None)
 
 
 @dataclass(frozen=True)
@@ -78,13 +48,13 @@ class PodCluster:
     address: Address
 
 
-def pod_clusters(config: ProxyConfig, grounds: Grounds) -> dict[str, PodCluster]:
+def pod_clusters(grounds: Grounds) -> dict[str, PodCluster]:
     """Those for listeners that take connections to a pod's own address, by name."""
     out = {}
-    for listener in config.listeners.values():
+    for listener in grounds.config.listeners.values():
         pod, _, port = listener["name"].rpartition("_")
-        for name in _cluster_names(_within(listener, config.routes)) if pod in grounds.sites.by_address else ():
-            cluster = config.clusters.get(name, {})
+        for name in _cluster_names(_within(listener, grounds.config.routes)) if pod in grounds.sites.by_address else ():
+            cluster = grounds.config.clusters.get(name, {})
             if cluster.get("type") == "ORIGINAL_DST":
                 out[_at_pod(name, pod)] = PodCluster(cluster, grounds.sites.endpoint(pod, int(port)))
     return out
@@ -104,7 +74,7 @@ def _to_its_pod(listener: Json, config: ProxyConfig, pods: Mapping[str, PodClust
     return out
 
 
-def _outbound(given: Json, config: ProxyConfig, grounds: Grounds) -> list[Json]:
+def _outbound(given: Json, grounds: Grounds) -> list[Json]:
     """The listener, without what only interception leads to; and a part of it for each range of destinations."""
     chains = [chain for chain in given.get("filter_chains", []) if not of_port(chain, 15001)]
     if grounds.site.instance.gateway:
@@ -114,7 +84,7 @@ def _outbound(given: Json, config: ProxyConfig, grounds: Grounds) -> list[Json]:
     if "default_filter_chain" in given:
         bare["default_filter_chain"] = _without(given["default_filter_chain"], "filter_chain_match")
     parts = [_part(bare, each) for each in (None, *ranges(bare))]
-    return [_moved(_with_certificates(each, config, grounds), each["name"], grounds) for each in parts]
+    return [_moved(_with_certificates(each, grounds), each["name"], grounds) for each in parts]
 
 
 def _part(listener: Json, prefix: str | None) -> Json:
@@ -122,7 +92,7 @@ def _part(listener: Json, prefix: str | None) -> Json:
     chains = [
         {**chain, "filter_chain_match": _without(chain["filter_chain_match"], "prefix_ranges")} if prefix else chain
         for chain in listener["filter_chains"]
-        if (prefix in _prefixes(chain) if prefix else not _prefixes(chain))
+        if (prefix in prefixes(chain) if prefix else not prefixes(chain))
     ]
     return {
         **listener,
@@ -131,20 +101,15 @@ def _part(listener: Json, prefix: str | None) -> Json:
     }
 
 
-def _prefixes(chain: Json) -> list[str]:
-    found = chain.get("filter_chain_match", {}).get("prefix_ranges", ())
-    return [str(ip_network(f"{each['address_prefix']}/{each['prefix_len']}", strict=False)) for each in found]
-
-
 def _moved(listener: Json, name: str, grounds: Grounds) -> Json:
     return placed({**listener, "name": name}, grounds.site.listener(name))
 
 
-def _with_certificates(listener: Json, config: ProxyConfig, grounds: Grounds) -> Json:
+def _with_certificates(listener: Json, grounds: Grounds) -> Json:
     if not any("transport_socket" in chain for chain in listener["filter_chains"]):
         return listener
     chains = [
-        {**chain, "transport_socket": secured(chain["transport_socket"], _hosts(chain, config), grounds)}
+        {**chain, "transport_socket": secured(chain["transport_socket"], _hosts(chain, grounds.config), grounds)}
         if "transport_socket" in chain
         else chain
         for chain in listener["filter_chains"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshtest.meshes.local.grounded_listener import taken_by
 from meshtest.meshes.local.grounds import Grounds
-from meshtest.meshes.local.passthrough import Unknown
-from meshtest.translate.proxy_config import ProxyConfig
+from meshtest.meshes.local.passthrough import Unknown, taken_by
 from meshtest.translate.virtual_host import catch_all
 
 Json = dict[str, Any]
 
 
-def routes(config: ProxyConfig, grounds: Grounds) -> dict[str, Json]:
+def routes(grounds: Grounds) -> dict[str, Json]:
     """All of them, by name."""
-    out = dict(config.routes)
+    out = dict(grounds.config.routes)
     for each in grounds.unknown:
-        if taken_by(config, each) is None:
+        if taken_by(grounds.config, each) is None:
             name = str(each.port.number)
             out[name] = _with(out[name], each)
     return out

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from meshtest.meshes.local.passthrough import Unknown, unknown
 from meshtest.meshes.local.site import Site, Sites
 from meshtest.topology.instance import Instance
+from meshtest.translate.proxy_config import ProxyConfig
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
@@ -27,9 +28,10 @@ class Vault(Protocol):
 
 @dataclass(frozen=True)
 class Grounds:
-    """The place of one proxy among all of them; `watched` gives the file for a route configuration, None to have it inline."""
+    """One proxy's configuration, and its place among all; `watched` gives the file for a route configuration, None to have it inline."""
 
     snapshot: Snapshot
+    config: ProxyConfig
     site: Site
     sites: Sites
     watched: Callable[[str], str | None]
@@ -45,4 +47,4 @@ class Grounds:
     @cached_property
     def unknown(self) -> tuple[Unknown, ...]:
         """The Services that it lets calls to through without knowing them."""
-        return unknown(self.snapshot, self.proxy)
+        return unknown(self.snapshot, self.proxy, self.config)

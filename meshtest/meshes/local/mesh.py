@@ -57,9 +57,8 @@ class _Way:
 
 @dataclass(frozen=True)
 class _Config:
-    """What a proxy is sent by istiod, and what becomes of it here."""
+    """What a proxy would be sent by istiod, and what becomes of it here."""
 
-    config: ProxyConfig
     grounds: Grounds
     grounded: ProxyConfig
 
@@ -79,7 +78,6 @@ class LocalMesh:
         self._guardian: Guardian | None = None
         self._workloads: Workloads | None = None
         self._envoys: dict[str, Envoy] = {}
-        self._configs: dict[str, ProxyConfig] = {}
         self._grounds: dict[str, Grounds] = {}
         self._sent: dict[str, ProxyConfig] = {}
         self._memory = Memory()
@@ -149,8 +147,8 @@ class LocalMesh:
             config = translate(snapshot, Proxy(envoy.site.instance))
             self._large.update(name for name, routes in config.routes.items() if is_large(routes))
             watched = self._watched(envoy, config)
-            grounds = Grounds(snapshot, envoy.site, self._sites, watched, self._vault, shared)
-            out[address] = _Config(config, grounds, ground(config, grounds))
+            grounds = Grounds(snapshot, config, envoy.site, self._sites, watched, self._vault, shared)
+            out[address] = _Config(grounds, ground(grounds))
         return out
 
     def _watched(self, envoy: Envoy, config: ProxyConfig) -> Callable[[str], str | None]:
@@ -212,16 +210,12 @@ class LocalMesh:
     def _take(self, new: Mapping[str, _Config]) -> None:
         """Remember what the proxies have been sent."""
         for address, each in new.items():
-            self._configs[address], self._grounds[address], self._sent[address] = (
-                each.config,
-                each.grounds,
-                each.grounded,
-            )
+            self._grounds[address], self._sent[address] = each.grounds, each.grounded
 
     def _upstreams(self, new: Mapping[str, _Config]) -> dict[str, Json]:
         """Where workloads call Services, by the names of their stand-ins; those whose listeners are the same ones are left out."""
         return {
-            name: upstreams(each.grounds, each.config)
+            name: upstreams(each.grounds)
             for address, each in new.items()
             if (name := name_of(each.grounds.site.instance)) in self._stand_ins
             and (address not in self._sent or self._sent[address].listeners.keys() != each.grounded.listeners.keys())
@@ -277,7 +271,7 @@ class LocalMesh:
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """What the translated routes say of a request."""
         way = self._way(workload, call_of(request))
-        config = self._configs[way.envoy.site.instance.address]
+        config = self._grounds[way.envoy.site.instance.address].config
         found = decide(config, way.listener, way.host, request)
         if found is None:
             return None
@@ -296,7 +290,7 @@ class LocalMesh:
         address = envoy.site.instance.address
         if envoy.site.instance.gateway:
             raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
-        return _Way(envoy, listener_for(self._grounds[address], self._configs[address], call), call.authority)
+        return _Way(envoy, listener_for(self._grounds[address], call), call.authority)
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""

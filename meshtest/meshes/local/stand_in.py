@@ -14,7 +14,6 @@ from meshtest.topology.protocol import Protocol
 from meshtest.topology.service import DOMAIN
 from meshtest.topology.topology import Topology
 from meshtest.translate.inbound_port import InboundPort, inbound_ports
-from meshtest.translate.proxy_config import ProxyConfig
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
@@ -56,7 +55,7 @@ def speaks_tls(stand_in: Json) -> bool:
     return any(word in ("https", "tls") for *_, word in stand_in["listen"])
 
 
-def upstreams(grounds: Grounds, config: ProxyConfig) -> dict[str, list[Any]]:
+def upstreams(grounds: Grounds) -> dict[str, list[Any]]:
     """Where a workload reaches each Service by each of its names, as `host:port`."""
     out: dict[str, list[Any]] = {}
     namespace = grounds.site.instance.namespace
@@ -65,7 +64,7 @@ def upstreams(grounds: Grounds, config: ProxyConfig) -> dict[str, list[Any]]:
         names = [short, f"{short}.svc", f"{short}.{DOMAIN}"]
         names += [service.name] if service.namespace == namespace else []
         for port in service.ports:
-            if port.protocol is not Protocol.UDP and (listener := listener_of(grounds, config, service, port.number)):
+            if port.protocol is not Protocol.UDP and (listener := listener_of(grounds, service, port.number)):
                 address = list(grounds.site.listener(listener))
                 out |= {f"{name}:{port.number}": address for name in names}
     return out
