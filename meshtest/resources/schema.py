@@ -146,16 +146,17 @@ class Duration:
 
 @dataclass(frozen=True)
 class Enum:
-    """One of a few words; those in `later` are Istio's, but not implemented."""
+    """One of a few words or numbers; those in `later` are Istio's, but not implemented."""
 
-    words: tuple[str, ...]
+    words: tuple[str | int, ...]
     later: tuple[str, ...] = ()
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         known = (*self.words, *self.later)
-        if value not in known:
-            near = nearest(value, known) if isinstance(value, str) else ""
-            report(path, f"must be one of {', '.join(known)}; this is {named(value)}{near}")
+        if isinstance(value, dict | list | bool) or value not in known:
+            words = list(map(str, known))
+            near = nearest(value, words) if isinstance(value, str) else ""
+            report(path, f"must be one of {', '.join(words)}; this is {named(value)}{near}")
         elif value in self.later:
             report(path, f"{value} is not implemented by the local mesh", unsupported=True)
         return value

@@ -109,16 +109,6 @@ def test_what_is_wrong(text: str, said: str) -> None:
     ("text", "fields"),
     [
         (
-            gateway(
-                "port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.b], tls: {mode: SIMPLE, serverCertificate: a, privateKey: b}"
-            ),
-            [
-                f"spec.servers[0].{field}"
-                for field in ("port.protocol", "tls.mode", "tls.serverCertificate", "tls.privateKey")
-            ],
-        ),
-        (gateway("port: {number: 1, name: a, protocol: TCP}, hosts: ['*']"), ["spec.servers[0].port.protocol"]),
-        (
             gateway("port: {number: 0, name: a, protocol: HTTP}, hosts: [a.b], bind: 'unix:///tmp/x'"),
             ["spec.servers[0].bind"],
         ),

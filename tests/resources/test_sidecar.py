@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.resources.problems import problems, refused, resource
+from tests.resources.problems import problems, refused, resource, wrong
 
 EGRESS = "egress: [{hosts: [./*]}]"
 
@@ -23,8 +23,8 @@ EGRESS = "egress: [{hosts: [./*]}]"
     ],
 )
 def test_right(spec: str) -> None:
-    """What istiod takes is refused as a whole kind, and nothing in it is called wrong."""
-    assert refused(resource("Sidecar", spec)) == ["kind"]
+    """In what istiod takes, nothing is called wrong."""
+    assert wrong(resource("Sidecar", spec)) == []
 
 
 @pytest.mark.parametrize(

@@ -296,13 +296,6 @@ def test_what_is_wrong_with_the_whole(given: str, said: str) -> None:
     ("text", "fields"),
     [
         (
-            resource(
-                "VirtualService", f"hosts: [a]\ntcp: [{{{ROUTE}}}]\ntls: [{{match: [{{sniHosts: [a]}}], {ROUTE}}}]"
-            ),
-            ["spec.tcp", "spec.tls"],
-        ),
-        (rules("delegate: {name: other}"), ["spec.http[0].delegate"]),
-        (
             rules(
                 f"match: [{{headers: {{'@request.auth.claims.sub': {{exact: a}}}}}}]\n{ROUTE}", more="gateways: [edge]"
             ),

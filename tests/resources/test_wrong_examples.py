@@ -48,6 +48,9 @@ CAUSES = {
     "reject-gateway-port-over-65535": (12, "must be from 1 to 65535; this is 70000"),
     "reject-gateway-port-zero": (12, "must be from 1 to 65535; this is 0"),
     "reject-gateway-protocol-unknown": (14, "this is the text 'HTTP1'; did you mean 'HTTP'?"),
+    "reject-httproute-redirect-with-backend": (19, "sends nothing on: take the backendRefs away"),
+    "reject-httproute-rewrite-both-path-kinds": (24, "belongs to the type ReplacePrefixMatch"),
+    "reject-httproute-weight-negative": (17, "must be from 0 to 1000000; this is -1"),
     "reject-kind-misspelt": (
         3,
         "there is no kind 'VirtualServices' in networking.istio.io; did you mean 'VirtualService'?",

@@ -12,7 +12,7 @@ from meshtest.resources.kinds.connection_pool import CONNECTION_POOL, not_empty
 from meshtest.resources.kinds.export_to import EXPORT_TO, exported_once
 from meshtest.resources.kinds.labels import LABELS
 from meshtest.resources.kinds.locality import LOCALITY_LB, ZONE_AWARE_LB
-from meshtest.resources.kinds.workload_selector import MATCH_LABELS
+from meshtest.resources.kinds.policy_target import SELECTOR
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import (
     DURATION,
@@ -246,7 +246,7 @@ DESTINATION_RULE: Type = Message(
         "trafficPolicy": TRAFFIC_POLICY,
         "subsets": ListOf(SUBSET),
         "exportTo": EXPORT_TO,
-        "workloadSelector": MATCH_LABELS,
+        "workloadSelector": SELECTOR,
     },
     required=("host",),
     rules=(_subset_names, exported_once),

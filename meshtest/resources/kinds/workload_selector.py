@@ -1,4 +1,4 @@
-"""Which workloads a resource is about, by their labels (the two kinds of `WorkloadSelector`)."""
+"""Which workloads a resource is about, by their labels (`WorkloadSelector` of the networking kinds)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,3 @@ def _key(text: str) -> str | None:
 
 _LABELS = MapOf(Text(_no_star, most=63), _key, most=256)
 WORKLOAD_SELECTOR = Message({"labels": _LABELS}, form="{labels: {app: reviews}}")
-MATCH_LABELS = Message(
-    {"matchLabels": MapOf(Text(_no_star, most=63), _key, most=4096)}, form="{matchLabels: {app: reviews}}"
-)
