@@ -1,0 +1,232 @@
+"""Where routes lead: the service, its port and its subset, and whether anything stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meshtest.analysis.binding import Binding, Rule, bindings, layer4
+from meshtest.analysis.catalogue import (
+    DESTINATION_PORT_NEEDED,
+    EMPTY_SUBSET,
+    UNKNOWN_DESTINATION,
+    UNKNOWN_DESTINATION_PORT,
+    UNKNOWN_SUBSET,
+)
+from meshtest.analysis.finding import INFO, Finding
+from meshtest.analysis.host import Host, listed
+from meshtest.analysis.sentence import line, percent, short
+from meshtest.analysis.world import World
+from meshtest.resources.document import Path
+from meshtest.translate.destination_rule import DestinationRule
+from meshtest.translate.host import resolved
+
+Spec = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A destination of a rule; `share` is its part of the requests in per cent, 0 of one that gets none."""
+
+    binding: Binding
+    rule: Rule
+    spec: Spec
+    path: Path
+    section: str
+    share: float
+    mirror: bool = False
+
+    @property
+    def failing(self) -> str:
+        """What becomes of its requests when nothing can take them."""
+        if self.mirror:
+            return "the mirrored copies are lost"
+        if self.section != "http":
+            return "the connections are closed"
+        if not self.share:
+            return "it fails as soon as it is given a weight"
+        return "its requests get 503" if self.share >= 100 else f"{percent(self.share)} of the requests get 503"
+
+
+def targets(world: World) -> list[Target]:
+    """All destinations of all VirtualServices."""
+    return world.once("targets", lambda: [each for binding in bindings(world) for each in _targets(binding)])
+
+
+def _targets(binding: Binding) -> Iterator[Target]:
+    for rule in binding.own_rules():
+        yield from _routes(binding, rule, "http")
+        spec = rule.spec
+        if "mirror" in spec:
+            yield Target(binding, rule, spec["mirror"], (*rule.path, "mirror"), "http", 100, True)
+        for index, each in enumerate(spec.get("mirrors", [])):
+            path = (*rule.path, "mirrors", index, "destination")
+            yield Target(binding, rule, each["destination"], path, "http", 100, True)
+    for section in ("tls", "tcp"):
+        if binding.resource.spec.get(section):
+            for rule in layer4(binding, section):
+                yield from _routes(binding, rule, section)
+
+
+def _routes(binding: Binding, rule: Rule, section: str) -> Iterator[Target]:
+    routes = rule.spec.get("route", [])
+    total = sum(each.get("weight", 0) for each in routes)
+    for index, each in enumerate(routes):
+        share = 100.0 if len(routes) == 1 else 100 * each.get("weight", 0) / (total or 1)
+        path = (*rule.path, "route", index, "destination")
+        yield Target(binding, rule, each["destination"], path, section, share)
+
+
+def check(world: World) -> Iterator[Finding]:
+    """Destinations that do not exist, in the whole or in part."""
+    for target in targets(world):
+        found = world.hosts.get(target.spec["host"])
+        if found is None:
+            yield from _unknown(world, target)
+            continue
+        port = (target.spec.get("port") or {}).get("number")
+        if port is None:
+            yield from _without_port(target, found)
+        elif found.ports and found.port(port) is None:
+            message = (
+                f"{found.short} has no port {port}, so that {target.failing}; it has {found.listed_ports}. "
+                f"Write one of the ports of the service (not of its pods)"
+            )
+            yield UNKNOWN_DESTINATION_PORT.at(target.rule.resource, (*target.path, "port", "number"), message)
+        if target.spec.get("subset"):
+            yield from _subset(world, target, found)
+
+
+def _unknown(world: World, target: Target) -> Iterator[Finding]:
+    name, resource = target.spec["host"], target.rule.resource
+    given = _written(resource, target.path)
+    near = world.hosts.near(name)
+    wide = world.hosts.covering(name)
+    if wide is not None:
+        remedy = f"the {wide.resource} covers it with {wide.name}, but a destination must be written as the service is: {wide.name}"
+    elif near:
+        hint = near if "." in given or near.partition(".")[2] != f"{resource.namespace}.svc.cluster.local" else short(near).partition(".")[0]
+        expanded = "; only names without a dot are completed" if "." in given and near.startswith(f"{given}.") else ""
+        remedy = f"did you mean {hint}{expanded}?"
+    else:
+        remedy = "name a service, or add a ServiceEntry for it"
+        if world.assumed:
+            remedy += "; say with --topology what exists, if it does (without it, Bookinfo)"
+    meant = "" if given == name else f" ({name})"
+    severity = INFO if world.assumed and not near and not wide else ""
+    message = f"{given}{meant} is no service of the mesh, so that {target.failing}; {remedy}"
+    yield UNKNOWN_DESTINATION.at(resource, (*target.path, "host"), message, severity)
+
+
+def _written(resource: Any, path: Path) -> str:
+    value: Any = resource.body
+    for key in (*path, "host"):
+        value = value[key]
+    return str(value)
+
+
+def _without_port(target: Target, found: Host) -> Iterator[Finding]:
+    """Where nothing is said istiod takes the only port, else the one that was called (`GetDestinationCluster` in `route/route.go`)."""
+    called = _called_without(target, found)
+    if called is None:
+        return
+    port, where = called
+    message = (
+        f"no port is given for {found.short}, so that {where} its port {port} is taken, which it does not have, and {target.failing}; "
+        f"it has {found.listed_ports}. Write destination.port.number"
+    )
+    yield DESTINATION_PORT_NEEDED.at(target.rule.resource, target.path, message)
+
+
+def _called_without(target: Target, found: Host) -> tuple[int, str] | None:
+    """A port that is called here and that the host does not have."""
+    if not found.ports or found.entry and found.name.startswith("*"):
+        return None
+    ports = {port for match in target.rule.spec.get("match", []) if (port := match.get("port"))}
+    if len(found.ports) > 1:
+        for server in target.binding.servers:
+            if found.port(server.number) is None and (not ports or server.number in ports):
+                return server.number, f"at the Gateway {server.gateway.name}"
+    if target.section != "http" and len(found.ports) == 1:
+        return None
+    # A sidecar knows, of the services, those that have the called port, and of these that port alone (`httproute.go`).
+    for service in target.binding.services:
+        for port in service.ports:
+            if port.http and found.port(port.number) is None and (not ports or port.number in ports):
+                return port.number, "inside the mesh"
+    return None
+
+
+def _subset(world: World, target: Target, found: Host) -> Iterator[Finding]:
+    name = target.spec["subset"]
+    rules = {namespace: world.rule_for(found.name, namespace) for namespace in sorted(_namespaces(world, target, found))}
+    defining = [rule for rule in rules.values() if rule and rule.subset(name)]
+    path = (*target.path, "subset")
+    if not defining:
+        yield UNKNOWN_SUBSET.at(target.rule.resource, path, _undefined(world, target, found, [*rules.values()]))
+        return
+    blind = [namespace for namespace, rule in rules.items() if not rule or not rule.subset(name)]
+    if blind and _gateway_namespaces(target) & set(blind):
+        message = (
+            f"the proxies of the Gateway run in {listed(blind)}, where the DestinationRule that defines {found.short} {name} is not visible, "
+            f"so that {target.failing}. Widen its exportTo"
+        )
+        yield UNKNOWN_SUBSET.at(target.rule.resource, path, message)
+    elif target.share and found.members is not None and (found.entry or world.pods_known):
+        yield from _empty(target, found, defining[0], path)
+
+
+def _gateway_namespaces(target: Target) -> set[str]:
+    return {namespace for gateway in target.binding.gateways for namespace in gateway.namespaces}
+
+
+def _namespaces(world: World, target: Target, found: Host) -> set[str]:
+    """Where the proxies are that may send here; the service's own where nobody is known."""
+    callers = _gateway_namespaces(target) | target.binding.callers(world)
+    return callers or {found.namespace}
+
+
+def _undefined(world: World, target: Target, found: Host, rules: list[DestinationRule | None]) -> str:
+    name = target.spec["subset"]
+    begin = f"no DestinationRule that counts defines the subset {name} of {found.short}, so that {target.failing}"
+    known = sorted({str(subset["name"]) for rule in rules if rule for subset in rule.subsets})
+    elsewhere = [each for each in _defining(world, found.name) if any(one["name"] == name for one in each.spec.get("subsets", []))]
+    if elsewhere:
+        return (
+            f"{begin}; {elsewhere[0]} ({line(elsewhere[0], (), target.rule.resource)}) does, but is not looked at by the callers: put it into "
+            f"the namespace {found.namespace} of the service, and do not narrow its exportTo"
+        )
+    if known:
+        return f"{begin}; defined are {listed(known, 8)}"
+    return f"{begin}. Add a DestinationRule for {found.short} with this subset, or take the subset away"
+
+
+def _defining(world: World, name: str) -> list[Any]:
+    by_host = world.once("destination rules by host", lambda: _rules_by_host(world))
+    return by_host.get(name, [])
+
+
+def _rules_by_host(world: World) -> dict[str, list[Any]]:
+    out: dict[str, list[Any]] = {}
+    for each in world.networking("DestinationRule"):
+        out.setdefault(resolved(each.spec["host"], each.namespace), []).append(each)
+    return out
+
+
+def _empty(target: Target, found: Host, rule: DestinationRule, path: Path) -> Iterator[Finding]:
+    subset = rule.subset(target.spec["subset"]) or {}
+    labels = subset.get("labels", {})
+    if any(key.startswith("topology.") or "kubernetes.io/" in key for key in labels):
+        return  # labels that istiod takes from the node
+    if any(labels.items() <= each.items() for each in found.members or ()):
+        return
+    wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+    there = sorted({f"{key}={each[key]}" for each in found.members or () for key in labels if key in each})
+    has = f"; there are {listed(there, 6)}" if there else ""
+    what = "endpoint" if found.entry else "pod"
+    if not found.members:
+        message = f"{found.short} has no {what} at all, so that {target.failing} (UH)"
+    else:
+        message = f"no {what} of {found.short} has the labels of the subset {subset['name']} ({wanted}), so that {target.failing} (UH){has}"
+    yield EMPTY_SUBSET.at(target.rule.resource, path, f"{message}. Send the traffic elsewhere, or deploy what is missing")
