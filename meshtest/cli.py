@@ -98,7 +98,10 @@ def _proxy_config(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    out: dict[str, Json] = {name: translate(snapshot, proxy).as_json() for name, proxy in proxies.items()}
+    before = Snapshot(topology, ())
+    out: dict[str, Json] = {
+        name: translate(snapshot, proxy).as_json(translate(before, proxy)) for name, proxy in proxies.items()
+    }
     json.dump(out, sys.stdout, indent=1)
     print()
     return 0

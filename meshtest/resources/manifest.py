@@ -3,48 +3,96 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources import name
+from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
-from meshtest.resources.kinds.destination_rule import DESTINATION_RULE
-from meshtest.resources.kinds.gateway import GATEWAY
+from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
+from meshtest.resources.kinds.destination_rule import DESTINATION_RULE, exported_with_selector, own_config_maps
+from meshtest.resources.kinds.envoy_filter import ENVOY_FILTER
+from meshtest.resources.kinds.export_to import own_namespace_once
+from meshtest.resources.kinds.extension import TRAFFIC_EXTENSION, WASM_PLUGIN
+from meshtest.resources.kinds.gateway import GATEWAY, named
+from meshtest.resources.kinds.gateway_api import gateway as gateway_api
+from meshtest.resources.kinds.gateway_api.grpc_route import GRPC_ROUTE
+from meshtest.resources.kinds.gateway_api.http_route import HTTP_ROUTE
+from meshtest.resources.kinds.gateway_api.layer4_route import TCP_ROUTE, TLS_ROUTE, UDP_ROUTE
+from meshtest.resources.kinds.gateway_api.policies import BACKEND_TLS_POLICY, REFERENCE_GRANT
+from meshtest.resources.kinds.peer_authentication import PEER_AUTHENTICATION
+from meshtest.resources.kinds.proxy_config import PROXY_CONFIG
+from meshtest.resources.kinds.request_authentication import REQUEST_AUTHENTICATION
+from meshtest.resources.kinds.service_entry import SERVICE_ENTRY, dynamic_without_waypoint
+from meshtest.resources.kinds.sidecar import SIDECAR
+from meshtest.resources.kinds.telemetry import TELEMETRY as TELEMETRY_SCHEMA
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
+from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
+from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, nearest
+from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
-ISTIO_GROUPS = (NETWORKING, SECURITY, "telemetry.istio.io", "extensions.istio.io", GATEWAY_API)
+TELEMETRY, EXTENSIONS = "telemetry.istio.io", "extensions.istio.io"
+ISTIO_GROUPS = (NETWORKING, SECURITY, TELEMETRY, EXTENSIONS, GATEWAY_API)
 
 SCHEMAS: Mapping[tuple[str, str], Type] = {
     (NETWORKING, "VirtualService"): VIRTUAL_SERVICE,
     (NETWORKING, "DestinationRule"): DESTINATION_RULE,
     (NETWORKING, "Gateway"): GATEWAY,
+    (SECURITY, "PeerAuthentication"): PEER_AUTHENTICATION,
+    (SECURITY, "AuthorizationPolicy"): AUTHORIZATION_POLICY,
+    (SECURITY, "RequestAuthentication"): Unsupported(inner=REQUEST_AUTHENTICATION),
+    (NETWORKING, "ServiceEntry"): SERVICE_ENTRY,
+    (NETWORKING, "WorkloadEntry"): WORKLOAD_ENTRY,
+    (NETWORKING, "WorkloadGroup"): Unsupported(inner=WORKLOAD_GROUP),
+    (NETWORKING, "Sidecar"): SIDECAR,
+    (NETWORKING, "EnvoyFilter"): Unsupported(inner=ENVOY_FILTER),
+    (NETWORKING, "ProxyConfig"): Unsupported(inner=PROXY_CONFIG),
+    (TELEMETRY, "Telemetry"): Unsupported(inner=TELEMETRY_SCHEMA),
+    (EXTENSIONS, "WasmPlugin"): Unsupported(inner=WASM_PLUGIN),
+    (EXTENSIONS, "TrafficExtension"): Unsupported(inner=TRAFFIC_EXTENSION),
+    (GATEWAY_API, "Gateway"): Unsupported(inner=gateway_api.GATEWAY),
+    (GATEWAY_API, "GatewayClass"): Unsupported(inner=gateway_api.GATEWAY_CLASS),
+    (GATEWAY_API, "ListenerSet"): Unsupported(inner=gateway_api.LISTENER_SET),
+    (GATEWAY_API, "HTTPRoute"): Unsupported(inner=HTTP_ROUTE),
+    (GATEWAY_API, "GRPCRoute"): Unsupported(inner=GRPC_ROUTE),
+    (GATEWAY_API, "TCPRoute"): Unsupported(inner=TCP_ROUTE),
+    (GATEWAY_API, "UDPRoute"): Unsupported(inner=UDP_ROUTE),
+    (GATEWAY_API, "TLSRoute"): Unsupported(inner=TLS_ROUTE),
+    (GATEWAY_API, "ReferenceGrant"): Unsupported(inner=REFERENCE_GRANT),
+    (GATEWAY_API, "BackendTLSPolicy"): Unsupported(inner=BACKEND_TLS_POLICY),
 }
-LATER = {
-    (NETWORKING, "ServiceEntry"),
-    (NETWORKING, "WorkloadEntry"),
-    (NETWORKING, "WorkloadGroup"),
-    (NETWORKING, "Sidecar"),
-    (NETWORKING, "EnvoyFilter"),
-    (NETWORKING, "ProxyConfig"),
-    (SECURITY, "PeerAuthentication"),
-    (SECURITY, "AuthorizationPolicy"),
-    (SECURITY, "RequestAuthentication"),
-    ("telemetry.istio.io", "Telemetry"),
-    ("extensions.istio.io", "WasmPlugin"),
-    *(
-        (GATEWAY_API, kind)
-        for kind in ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "GatewayClass")
+# Where a kind is served in other versions than its group's; as the CRDs of Istio 1.32 and of the Gateway API 1.6 have it.
+VERSIONS_OF_GROUP = {
+    NETWORKING: ("v1", "v1beta1", "v1alpha3"),
+    SECURITY: ("v1", "v1beta1"),
+    TELEMETRY: ("v1", "v1alpha1"),
+    EXTENSIONS: ("v1alpha1",),
+    GATEWAY_API: ("v1",),
+}
+VERSIONS = {
+    (NETWORKING, "EnvoyFilter"): ("v1alpha3",),
+    (NETWORKING, "ProxyConfig"): ("v1beta1",),
+    **dict.fromkeys(
+        ((GATEWAY_API, kind) for kind in ("Gateway", "GatewayClass", "HTTPRoute", "ReferenceGrant")), ("v1", "v1beta1")
     ),
 }
-VERSIONS = ("v1", "v1beta1", "v1alpha3")
-_GROUPS_OF = {kind: group for group, kind in (*LATER, *SCHEMAS)}
+_GROUPS_OF: dict[str, str] = {}
+for _group, _kind in SCHEMAS:  # Istio's Gateway comes before that of the Gateway API
+    _GROUPS_OF.setdefault(_kind, _group)
+
+ResourceRule = Callable[[Resource, Report], None]
+RULES: Mapping[tuple[str, str], tuple[ResourceRule, ...]] = {  # that look at more than a spec, once it is right
+    (NETWORKING, "VirtualService"): (own_namespace_once,),
+    (NETWORKING, "DestinationRule"): (own_namespace_once, exported_with_selector, own_config_maps),
+    (NETWORKING, "Gateway"): (named,),
+    (NETWORKING, "ServiceEntry"): (own_namespace_once, dynamic_without_waypoint),
+}
 
 METADATA = Message(
     {
@@ -136,30 +184,40 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
         problems.append(Problem(resource, path, message, unsupported))
 
     METADATA.read(resource.body["metadata"], ("metadata",), report)
+    check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
         _unknown_kind(resource, report)
         return resource
-    if resource.api_version.rpartition("/")[2] not in VERSIONS:
-        report(("apiVersion",), f"there is no version {resource.api_version!r} of this kind; use {resource.group}/v1")
+    served = VERSIONS.get((resource.group, resource.kind), VERSIONS_OF_GROUP[resource.group])
+    if resource.api_version.rpartition("/")[2] not in served:
+        report(
+            ("apiVersion",),
+            f"there is no version {resource.api_version!r} of this kind; use {resource.group}/{served[0]}",
+        )
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")
-    given = resource.body.get("spec")
-    spec = schema.read({} if given is None else given, ("spec",), report)
-    return replace(resource, body={**resource.body, "spec": spec})
+    known = len(problems)
+    inner = schema.inner if isinstance(schema, Unsupported) else schema
+    spec = (inner or schema).read(resource.body.get("spec", {}), ("spec",), report)
+    checked = replace(resource, body={**resource.body, "spec": spec})
+    if all(problem.unsupported for problem in problems[known:]):
+        for rule in RULES.get((resource.group, resource.kind), ()):
+            rule(checked, report)
+    if inner is not schema and len(problems) == known:
+        report((), f"the kind {resource.kind} is not implemented by the local mesh", unsupported=True)
+    return checked
 
 
 def _unknown_kind(resource: Resource, report: Report) -> None:
     group, kind = resource.group, resource.kind
-    if (group, kind) in LATER:
-        report((), f"the kind {kind} is not implemented by the local mesh", unsupported=True)
-    elif group not in ISTIO_GROUPS:
+    if group not in ISTIO_GROUPS:
         meant = _group_meant(resource)
         report(("apiVersion",), f"there is no {kind} in {resource.api_version!r}; did you mean '{meant}/v1'?")
     elif kind in _GROUPS_OF:
         report(("apiVersion",), f"the kind {kind} is not in {group}; did you mean '{_GROUPS_OF[kind]}/v1'?")
     else:
-        known = sorted(each for its, each in (*SCHEMAS, *LATER) if its == group)
+        known = sorted(each for its, each in SCHEMAS if its == group)
         hint = nearest(kind, known) or f"; known are {', '.join(known)}"
         report(("kind",), f"there is no kind {kind!r} in {group}{hint}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from meshtest.resources.document import Path
 from meshtest.resources.duration import envoy_duration, nanoseconds
@@ -58,14 +58,17 @@ Check = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Text:
-    """A string; `check` may say what is wrong with it."""
+    """A string of at most `most` characters; `check` may say what is wrong with it."""
 
     check: Check | None = None
+    most: int | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, str):
             quotes = ": put it in quotes" if isinstance(value, int | float) else ""
             report(path, f"must be a text; this is {named(value)} to YAML{quotes}")
+        elif self.most is not None and len(value) > self.most:
+            report(path, f"must have at most {self.most} characters; this has {len(value)}")
         elif self.check and (wrong := self.check(value)):
             report(path, wrong)
         return value
@@ -116,41 +119,56 @@ class Flag:
 
 @dataclass(frozen=True)
 class Duration:
-    """A span of time of at least a millisecond, or 0 where `zero`; comes back in Envoy's form."""
+    """A span of time of at least `least` nanoseconds, or 0 where `zero`, in steps of `step`; comes back in Envoy's form.
+
+    The defaults are those of `ValidateDuration` (`pkg/config/validation/agent/validation.go`), a millisecond each.
+    """
 
     zero: bool = False
-    least: ClassVar[int] = 10**6
+    least: int = 10**6
+    step: int = 10**6
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         amount = nanoseconds(value) if isinstance(value, str) else None
         if amount is None:
             report(path, f"must be a duration with its unit, such as 5s, 100ms or 1h30m; this is {named(value)}")
             return "0s"
-        if amount < self.least and not (self.zero and amount == 0):
-            allowed = "1ms, or 0s" if self.zero else "1ms (where none is meant, take the field away)"
-            report(path, f"must be a duration of at least {allowed}; this is {value}")
+        if self.zero and amount == 0:
+            return "0s"
+        if amount < self.least:
+            allowed = "0s or more" if not self.least else "at least 1ms"
+            hint = ", or 0s" if self.zero else " (where none is meant, take the field away)"
+            report(path, f"must be a duration of {allowed}{hint if self.least else ''}; this is {value}")
+        elif amount % self.step:
+            report(path, f"must be in whole milliseconds; this is {value}")
         return envoy_duration(max(amount, 0))
 
 
 @dataclass(frozen=True)
 class Enum:
-    """One of a few words."""
+    """One of a few words or numbers; those in `later` are Istio's, but not implemented."""
 
-    words: tuple[str, ...]
+    words: tuple[str | int, ...]
+    later: tuple[str, ...] = ()
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
-        if value not in self.words:
-            near = nearest(value, self.words) if isinstance(value, str) else ""
-            report(path, f"must be one of {', '.join(self.words)}; this is {named(value)}{near}")
+        known = (*self.words, *self.later)
+        if isinstance(value, dict | list | bool) or value not in known:
+            words = list(map(str, known))
+            near = nearest(value, words) if isinstance(value, str) else ""
+            report(path, f"must be one of {', '.join(words)}; this is {named(value)}{near}")
+        elif value in self.later:
+            report(path, f"{value} is not implemented by the local mesh", unsupported=True)
         return value
 
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list, of at least `least` items."""
+    """A list, of `least` to `most` items."""
 
     item: Type
     least: int = 0
+    most: int | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, list):
@@ -158,20 +176,25 @@ class ListOf:
             return []
         if len(value) < self.least:
             report(path, f"must have at least {self.least} item{'s' if self.least > 1 else ''}")
+        if self.most is not None and len(value) > self.most:
+            report(path, f"must have at most {self.most} items; this has {len(value)}")
         return [self.item.read(item, (*path, index), report) for index, item in enumerate(value)]
 
 
 @dataclass(frozen=True)
 class MapOf:
-    """A mapping from free keys; `check` may say what is wrong with a key."""
+    """A mapping from at most `most` free keys; `check` may say what is wrong with a key."""
 
     item: Type
     check: Check | None = None
+    most: int | None = None
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):
             report(path, f"must be a mapping; this is {named(value)}")
             return {}
+        if self.most is not None and len(value) > self.most:
+            report(path, f"must have at most {self.most} entries; this has {len(value)}")
         out = {}
         for key, item in value.items():
             if not isinstance(key, str):
@@ -268,6 +291,26 @@ class Unsupported:
         return out
 
 
+@dataclass(frozen=True)
+class Within:
+    """A number as `inner` has it that the mesh takes only from `least` to `most`: istiod accepts others, Envoy or its route does not."""
+
+    inner: Type
+    least: float
+    most: float
+
+    def read(self, value: Any, path: Path, report: Report) -> Any:
+        out = self.inner.read(value, path, report)
+        number = isinstance(out, int | float) and not isinstance(out, bool)
+        if number and not self.least <= out <= self.most:
+            report(
+                path,
+                f"Istio takes {_digits(out)}, but Envoy only what is from {self.least:g} to {self.most:g}",
+                unsupported=True,
+            )
+        return out
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the known word nearest to `word`; empty if none is near."""
     folded = {each.lower(): each for each in known}
@@ -280,3 +323,4 @@ UINT32 = Whole(0, 2**32 - 1)
 COUNT = Whole(0)
 PORT = Whole(1, 65535)
 DURATION, DURATION_OR_ZERO = Duration(), Duration(zero=True)
+FINE_DURATION, ANY_DURATION = Duration(step=1), Duration(least=0, step=1)

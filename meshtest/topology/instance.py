@@ -12,7 +12,7 @@ from meshtest.resources.resource import Resource
 
 @dataclass(frozen=True)
 class Instance:
-    """One pod. `ports` maps the names of its container ports to their numbers; `address` is its (virtual) IP."""
+    """One pod. `ports` maps the names of container ports to numbers; `address` is its (virtual) IP, `account` its service account."""
 
     name: str
     namespace: str
@@ -24,6 +24,7 @@ class Instance:
     env: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     gateway: bool = False
+    account: str = "default"
 
     @property
     def app(self) -> str:
@@ -100,4 +101,5 @@ def _instance(
         env,
         spec.get("nodeName", ""),
         gateway,
+        spec.get("serviceAccountName") or "default",
     )

@@ -88,7 +88,7 @@ _CONTAINER = _open(
         "env": ListOf(_open({"name": TEXT, "value": TEXT}, ("name",))),
     }
 )
-_POD_SPEC = _open({"nodeName": TEXT, "containers": ListOf(_CONTAINER)})
+_POD_SPEC = _open({"nodeName": TEXT, "serviceAccountName": TEXT, "containers": ListOf(_CONTAINER)})
 _POD_STATUS = _open(
     {"podIP": Text(lambda text: None if not text or name.address(text) else "must be an IP address"), "phase": TEXT}
 )
@@ -110,7 +110,7 @@ _SHAPES: Mapping[str, Message] = {
     "ConfigMap": _open({"metadata": METADATA, "data": MapOf(TEXT)}),
 }
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps"}
-_REFUSED = ("networking.istio.io/exportTo", "networking.istio.io/traffic-distribution")  # annotations of Services
+_REFUSED = ("networking.istio.io/traffic-distribution",)  # annotations of Services
 
 
 def checked(found: Iterable[Resource]) -> list[Resource]:

@@ -12,7 +12,7 @@ from meshtest.resources.kinds.retries import RETRIES
 from meshtest.resources.name import label
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
-from meshtest.resources.schema import DURATION, Enum, Message, Report, Text, Type, Unsupported
+from meshtest.resources.schema import DURATION, TEXT, Enum, ListOf, Message, Report, Text, Type, Unsupported
 
 
 class _Only:
@@ -33,6 +33,9 @@ _SCHEMA: dict[str, Type] = {
     "defaultHttpRetryPolicy": RETRIES,
     "connectTimeout": DURATION,
     "rootNamespace": Text(label),
+    "trustDomain": TEXT,
+    "trustDomainAliases": ListOf(TEXT),
+    "caCertificates": ListOf(Message({"trustDomains": ListOf(TEXT)}, closed=False)),
     "enableAutoMtls": _Only(False),
     "h2UpgradePolicy": _Only("DO_NOT_UPGRADE"),
 }
@@ -46,7 +49,6 @@ _WITHOUT_EFFECT = (
     ),
     *(
         "ca",
-        "caCertificates",
         "certificates",
         "configSources",
         "defaultConfig",
@@ -55,7 +57,7 @@ _WITHOUT_EFFECT = (
     ),
     *("dnsRefreshRate", "enablePrometheusMerge", "enableTracing", "extensionProviders", "inboundClusterStatName"),
     *("ingressClass", "ingressControllerMode", "ingressSelector", "ingressService", "outboundClusterStatName"),
-    *("trustDomain", "trustDomainAliases", "verifyCertificateAtClient"),
+    "verifyCertificateAtClient",
 )
 
 
@@ -81,6 +83,23 @@ class MeshConfig:
     default_retries: Mapping[str, Any] | None = field(default=None)
     connect_timeout: str = "10s"
     root_namespace: str = "istio-system"
+    trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
+    authority_domains: tuple[str, ...] = ()
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """The mesh's trust domain, and its aliases behind it."""
+        return (self.trust_domain, *self.trust_domain_aliases)
+
+    @property
+    def trusted_domains(self) -> tuple[str, ...]:
+        """Those whose certificates are taken: also the ones of further authorities (`TrustDomainsForValidation`)."""
+        return tuple(each for each in dict.fromkeys((*self.trust_domains, *self.authority_domains)) if each)
+
+    def identity(self, namespace: str, account: str) -> str:
+        """The SPIFFE name of a service account (`pkg/spiffe`)."""
+        return f"spiffe://{self.trust_domain}/ns/{namespace}/sa/{account}"
 
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
@@ -119,5 +138,10 @@ def _read(resource: Resource) -> tuple[MeshConfig, list[Problem]]:
         default_retries=spec.get("defaultHttpRetryPolicy"),
         connect_timeout=spec.get("connectTimeout", "10s"),
         root_namespace=spec.get("rootNamespace", "istio-system"),
+        trust_domain=spec.get("trustDomain", "cluster.local"),
+        trust_domain_aliases=tuple(spec.get("trustDomainAliases", [])),
+        authority_domains=tuple(
+            domain for each in spec.get("caCertificates", []) for domain in each.get("trustDomains", [])
+        ),
     )
     return config, problems

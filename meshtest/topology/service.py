@@ -1,35 +1,16 @@
-"""Kubernetes Services as istiod sees them."""
+"""Services as istiod sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.protocol import Protocol, of_kubernetes_port
 
 DOMAIN = "svc.cluster.local"
-
-HTTP, HTTP2, GRPC, TCP, SNIFFED = "HTTP", "HTTP2", "GRPC", "TCP", "sniffed"
-
-# Istio's `pkg/config/protocol/instance.go`: a port is named `protocol` or `protocol-suffix`.
-_PROTOCOLS = {
-    "http": HTTP,
-    "http2": HTTP2,
-    "grpc": GRPC,
-    "grpc-web": HTTP,
-    "tcp": TCP,
-    "https": TCP,
-    "tls": TCP,
-    "mongo": TCP,
-    "mysql": TCP,
-    "redis": TCP,
-    "udp": "UDP",
-    "hbone": TCP,
-}
-_APP_PROTOCOLS = {"kubernetes.io/h2c": HTTP2, "kubernetes.io/ws": HTTP, "kubernetes.io/wss": TCP}
-# Ports on which the server speaks first cannot be sniffed (`pilot/pkg/serviceregistry/kube/conversion.go`).
-_SERVER_FIRST = {25: TCP, 53: TCP, 3306: TCP, 27017: TCP}
 
 
 @dataclass(frozen=True)
@@ -39,34 +20,38 @@ class Port:
     name: str
     number: int
     target: int | str
-    protocol: str
+    protocol: Protocol
 
-    @property
-    def speaks_http(self) -> bool:
-        """Whether HTTP is certain; a sniffed port may carry it or not."""
-        return self.protocol in (HTTP, HTTP2, GRPC)
 
-    @property
-    def http_or_sniffed(self) -> bool:
-        """Whether it takes part in HTTP routing."""
-        return self.speaks_http or self.protocol == SNIFFED
+class Resolution(Enum):
+    """How the addresses behind a Service are found; the words are ServiceEntry's."""
+
+    STATIC = "STATIC"
+    DNS = "DNS"
+    DNS_ROUND_ROBIN = "DNS_ROUND_ROBIN"
+    NONE = "NONE"
 
 
 @dataclass(frozen=True)
 class Service:
-    """A Service. `address` is its cluster IP, empty for a headless one; `selector` is empty when its endpoints are given apart."""
+    """A Service of Kubernetes, or a host of a ServiceEntry, as istiod sees both (`pilot/pkg/model/service.go`).
+
+    `address` is its cluster IP, or an address or CIDR range of a ServiceEntry; empty where it has none (a headless Service).
+    `selector` is empty when its endpoints are given apart. `exported_to` holds namespaces, or `*`.
+    """
 
     name: str
     namespace: str
+    hostname: str
     address: str
     ports: tuple[Port, ...]
     selector: Mapping[str, str]
     resource: Resource
-
-    @property
-    def hostname(self) -> str:
-        """The name in DNS, `reviews.default.svc.cluster.local`."""
-        return f"{self.name}.{self.namespace}.{DOMAIN}"
+    resolution: Resolution = Resolution.STATIC
+    exported_to: frozenset[str] = frozenset({"*"})
+    entry: bool = False
+    external: bool = False
+    subject_alt_names: tuple[str, ...] = ()
 
     def port(self, number: int) -> Port | None:
         """The port with this number, if there is one."""
@@ -76,26 +61,42 @@ class Service:
         """Whether pods with these labels stand behind this Service."""
         return bool(self.selector) and self.selector.items() <= labels.items()
 
+    def visible_in(self, namespace: str) -> bool:
+        """Whether proxies of `namespace` know it."""
+        return "*" in self.exported_to or namespace in self.exported_to
+
+
+_EXPORT_TO = "networking.istio.io/exportTo"
+
 
 def service(resource: Resource, address: str) -> Service:
     """A Service from its checked manifest; `address` stands in for a cluster IP that the API server would choose."""
     spec = resource.spec
     given = spec.get("clusterIP") or address
-    ports = tuple(_port(port) for port in spec.get("ports", []) if port.get("protocol", "TCP") == "TCP")
-    selector = dict(spec.get("selector", {}))
-    return Service(resource.name, resource.namespace, "" if given == "None" else given, ports, selector, resource)
+    headless = given == "None"
+    names = resource.annotations.get(_EXPORT_TO, "").split(",")
+    return Service(
+        resource.name,
+        resource.namespace,
+        f"{resource.name}.{resource.namespace}.{DOMAIN}",
+        "" if headless else given,
+        tuple(_port(port) for port in spec.get("ports", [])),
+        dict(spec.get("selector", {})),
+        resource,
+        resolution=Resolution.NONE if headless else Resolution.STATIC,
+        exported_to=exported([name.strip() for name in names if name.strip()], resource.namespace),
+    )
+
+
+def exported(names: Sequence[str], namespace: str) -> frozenset[str]:
+    """The namespaces that `exportTo` names: `.` is the resource's own, `*` all, `~` none; nothing given means all."""
+    if "*" in names or not names:
+        return frozenset({"*"})
+    return frozenset() if "~" in names else frozenset(namespace if name == "." else name for name in names)
 
 
 def _port(port: Mapping[str, Any]) -> Port:
     number, name = int(port["port"]), str(port.get("name", ""))
-    return Port(name, number, port.get("targetPort") or number, protocol(name, number, port.get("appProtocol")))
-
-
-def protocol(name: str, number: int, app_protocol: str | None = None) -> str:
-    """The protocol of a port as istiod reads it: from `appProtocol`, else from the port's name, else sniffed."""
-    lowered = (name if app_protocol is None else app_protocol).lower()
-    if app_protocol in _APP_PROTOCOLS:
-        return _APP_PROTOCOLS[app_protocol]
-    if lowered.startswith("grpc-web"):
-        return HTTP
-    return _PROTOCOLS.get(lowered.partition("-")[0]) or _SERVER_FIRST.get(number, SNIFFED)
+    udp = port.get("protocol") == "UDP"
+    protocol = Protocol.UDP if udp else of_kubernetes_port(name, number, port.get("appProtocol"))
+    return Port(name, number, port.get("targetPort") or number, protocol)

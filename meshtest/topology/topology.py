@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 
 from meshtest.errors import ResourceError
 from meshtest.resources.resource import Resource
+from meshtest.topology.endpoint import NOWHERE, Endpoint, Locality, augmented, from_labels, locality
 from meshtest.topology.instance import Instance, from_deployment, from_pod
 from meshtest.topology.kubernetes import checked
 from meshtest.topology.mesh_config import MeshConfig, mesh_config
@@ -19,18 +20,6 @@ from meshtest.topology.service import Port, Service, service
 _SERVICES, _PODS = IPv4Network("10.96.128.0/17"), IPv4Network("10.244.0.0/16")
 
 _ENDED = ("Succeeded", "Failed")
-
-Locality = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An address and port of an instance behind a Service."""
-
-    address: str
-    port: int
-    labels: Mapping[str, str]
-    locality: Locality
 
 
 @dataclass(frozen=True)
@@ -62,11 +51,10 @@ class Topology:
         return out
 
     def locality(self, instance: Instance) -> Locality:
-        """Region, zone and subzone of the node that the instance runs on; empty texts where unknown."""
-        if "istio-locality" in instance.labels:
-            region, zone, subzone, *_ = (*instance.labels["istio-locality"].split("."), "", "")
-            return (region, zone, subzone)
-        return self.localities.get(instance.node, ("", "", ""))
+        """Where an instance runs: its node's region, zone and subzone, unless its label `istio-locality` says otherwise."""
+        if label := instance.labels.get("istio-locality"):
+            return locality(label.replace(".", "/"))
+        return self.localities.get(instance.node, NOWHERE)
 
     def endpoints(self, service: Service, port: Port) -> list[Endpoint]:
         """The instances behind a port of a Service, in the order of the manifests."""
@@ -75,8 +63,20 @@ class Topology:
             if instance.namespace == service.namespace and service.selects(instance.labels):
                 target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
                 if target is not None:
-                    out.append(Endpoint(instance.address, target, instance.labels, self.locality(instance)))
+                    out.append(self.endpoint(instance, target))
         return out
+
+    def endpoint(self, instance: Instance, port: int) -> Endpoint:
+        """A port of an instance, as an endpoint."""
+        where = self.locality(instance)
+        return Endpoint(
+            instance.address,
+            port,
+            augmented(instance.labels, where, instance.node),
+            where,
+            tls=instance.labels.get("security.istio.io/tlsMode") == "istio",
+            identity=self.config.identity(instance.namespace, instance.account),
+        )
 
 
 def topology(given: Iterable[Resource]) -> Topology:
@@ -98,7 +98,7 @@ def assembled(found: Sequence[Resource], config: MeshConfig) -> Topology:
     made = [
         each for owner in found if owner.kind in ("Deployment", "StatefulSet") for each in _new(owner, pods, free_pods)
     ]
-    localities = {each.name: _locality(each.labels) for each in found if each.kind == "Node"}
+    localities = {each.name: from_labels(each.labels) for each in found if each.kind == "Node"}
     services = tuple(service(each, next(free_services)) for each in found if each.kind == "Service")
     return Topology(services, (*pods, *made), config, localities)
 
@@ -114,14 +114,6 @@ def _free(network: IPv4Network, taken: Iterable[str]) -> Iterator[str]:
     used = set(taken)
     yield from (str(address) for address in network.hosts() if str(address) not in used)
     raise ResourceError(f"the topology has more objects than there are addresses in {network}")
-
-
-def _locality(labels: Mapping[str, str]) -> Locality:
-    return (
-        labels.get("topology.kubernetes.io/region", ""),
-        labels.get("topology.kubernetes.io/zone", ""),
-        labels.get("topology.istio.io/subzone", ""),
-    )
 
 
 def _distinct(found: Sequence[Resource]) -> None:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from meshtest.translate.access_log import ACCESS_LOG
 
 Json = dict[str, Any]
 
-# Istio's default format (`pilot/pkg/model/telemetry_logging.go`).
-ACCESS_LOG_FORMAT = (
-    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
-    '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% '
-    '%BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
-    '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
-    "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
-)
-ACCESS_LOG: list[Json] = [
-    {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": "/dev/stdout",
-            "log_format": {"text_format_source": {"inline_string": ACCESS_LOG_FORMAT}},
-        },
-    }
-]
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ADS: Json = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
 
@@ -33,6 +18,7 @@ def _filter(name: str, message: str, **fields: Any) -> Json:
     return {"name": f"envoy.filters.http.{name}", "typed_config": {"@type": kind, **fields}}
 
 
+GRPC_WEB = _filter("grpc_web", "grpc_web.v3.GrpcWeb")  # before all but the policies, where a port says so
 HTTP_FILTERS: list[Json] = [
     _filter("grpc_stats", "grpc_stats.v3.FilterConfig", emit_filter_state=True, stats_for_all_methods=False),
     _filter("fault", "fault.v3.HTTPFault"),
@@ -57,11 +43,12 @@ _COMMON: Json = {
 }
 
 
-def gateway_manager(stat_prefix: str, route_name: str) -> Json:
-    """Of a gateway's HTTP server: the client's address counts, its certificate headers do not."""
+def gateway_manager(stat_prefix: str, route_name: str, policies: Sequence[Json] = ()) -> Json:
+    """Of a gateway's HTTP server: the client's address counts, its certificate headers do not. `policies` are filters too."""
     return _named(
         {
             **_COMMON,
+            "http_filters": [*policies, *HTTP_FILTERS],
             "stat_prefix": stat_prefix,
             "rds": {"config_source": ADS, "route_config_name": route_name},
             "server_name": "istio-envoy",
@@ -81,11 +68,12 @@ def outbound_manager(stat_prefix: str, route_name: str) -> Json:
     )
 
 
-def inbound_manager(stat_prefix: str, route_config: Json) -> Json:
-    """Of a sidecar towards its own workload."""
+def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Json] = (), http2: bool = False) -> Json:
+    """Of a sidecar towards its own workload; `policies` are filters that stand before all others."""
     return _named(
         {
             **_COMMON,
+            "http_filters": [*policies, *HTTP_FILTERS],
             "stat_prefix": stat_prefix,
             "route_config": route_config,
             "server_name": "istio-envoy",
@@ -93,19 +81,10 @@ def inbound_manager(stat_prefix: str, route_config: Json) -> Json:
             "use_remote_address": False,
             "forward_client_cert_details": "APPEND_FORWARD",
             "set_current_client_cert_details": {"subject": True, "dns": True, "uri": True},
+            **({"http2_protocol_options": {}} if http2 else {}),
         }
     )
 
 
 def _named(config: Json) -> Json:
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
-
-
-def tcp_proxy(cluster: str, logged: bool = True) -> Json:
-    """Bytes to one cluster."""
-    kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-    config: Json = {"@type": kind, "stat_prefix": cluster, "cluster": cluster}
-    return {
-        "name": "envoy.filters.network.tcp_proxy",
-        "typed_config": {**config, **({"access_log": ACCESS_LOG} if logged else {})},
-    }

@@ -5,12 +5,12 @@ After `pilot/pkg/model/destination_rule.go`, `push_context.go` and `pilot/pkg/ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from meshtest.resources.resource import Resource
-from meshtest.translate.host import most_specific, resolved
+from meshtest.translate.host import most_specific, resolved, wildcard
 
 Policy = Mapping[str, Any]
 
@@ -59,6 +59,13 @@ class DestinationRule:
         return merge(merge({}, self.policy, port), own.get("trafficPolicy") if own else None, port)
 
 
+def policies(spec: Mapping[str, Any]) -> Iterator[Policy]:
+    """All policies in the spec of a rule: its own, its subsets', and those for ports."""
+    for each in (spec, *spec.get("subsets", [])):
+        policy = each.get("trafficPolicy", {})
+        yield from (policy, *policy.get("portLevelSettings", []))
+
+
 def merge(base: Policy, over: Policy | None, port: int) -> Policy:
     """`over` replaces `base` block by block; its settings for `port` replace all of it, with nothing inherited."""
     if over is None:
@@ -73,6 +80,23 @@ def merge(base: Policy, over: Policy | None, port: int) -> Policy:
     return merged
 
 
+@dataclass(frozen=True)
+class Index:
+    """Rules by their host."""
+
+    rules: dict[str, list[DestinationRule]] = field(default_factory=dict)
+    wildcards: list[str] = field(default_factory=list)
+
+    def of_host(self, host: str) -> list[DestinationRule]:
+        """The rules for a host, to add to."""
+        if host not in self.rules and wildcard(host):
+            self.wildcards.append(host)
+        return self.rules.setdefault(host, [])
+
+
+_EMPTY = Index()
+
+
 class DestinationRules:
     """All DestinationRules in force, looked up as istiod does: the caller's namespace, the host's, the root namespace."""
 
@@ -80,13 +104,13 @@ class DestinationRules:
         self.root = root_namespace
         self.own: dict[str, Index] = {}
         self.exported: dict[str, Index] = {}
-        self.private_of_root: Index = {}
+        self.private_of_root = Index()
         for resource in resources:
             rule, namespace = _rule(resource), resource.namespace
             if rule.visible_in(namespace):
-                _add(self.own.setdefault(namespace, {}), rule)
+                _add(self.own.setdefault(namespace, Index()), rule)
             if not rule.private:
-                _add(self.exported.setdefault(namespace, {}), rule)
+                _add(self.exported.setdefault(namespace, Index()), rule)
             elif namespace == root_namespace:
                 _add(self.private_of_root, rule)
 
@@ -95,14 +119,11 @@ class DestinationRules:
     ) -> DestinationRule | None:
         """The rule for calls to `host` by a proxy of `namespace` with these labels; None for calls that come in: selectors do not count."""
         # What the root namespace says to all must not come before the rules beside the Service, though it is the gateways' own.
-        nearest = self.private_of_root if namespace == self.root else self.own.get(namespace, {})
-        for index in (nearest, self.exported.get(host_namespace, {}), self.exported.get(self.root, {})):
+        nearest = self.private_of_root if namespace == self.root else self.own.get(namespace, _EMPTY)
+        for index in (nearest, self.exported.get(host_namespace, _EMPTY), self.exported.get(self.root, _EMPTY)):
             if rules := _visible(index, host, namespace):
                 return _selected(rules, namespace, labels)
         return None
-
-
-Index = dict[str, list[DestinationRule]]
 
 
 def _rule(resource: Resource) -> DestinationRule:
@@ -121,7 +142,7 @@ def _rule(resource: Resource) -> DestinationRule:
 
 def _add(index: Index, rule: DestinationRule) -> None:
     """Merge the rule into those for its host that it can be merged with; else it stands beside them."""
-    rules = index.setdefault(rule.host, [])
+    rules = index.of_host(rule.host)
     apart = True
     for number, known in enumerate(rules):
         same = rule.export_to == known.export_to
@@ -138,9 +159,9 @@ def _add(index: Index, rule: DestinationRule) -> None:
         rules.append(rule)
 
 
-def _visible(index: Mapping[str, list[DestinationRule]], host: str, namespace: str) -> list[DestinationRule]:
-    found = most_specific(host, index)
-    return [rule for rule in index[found] if rule.visible_in(namespace)] if found else []
+def _visible(index: Index, host: str, namespace: str) -> list[DestinationRule]:
+    found = host if host in index.rules else most_specific(host, index.wildcards)
+    return [rule for rule in index.rules[found] if rule.visible_in(namespace)] if found else []
 
 
 def _selected(rules: list[DestinationRule], namespace: str, labels: Mapping[str, str] | None) -> DestinationRule | None:

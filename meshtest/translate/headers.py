@@ -17,12 +17,17 @@ class HeaderOperations:
     authority: str = ""
 
 
+_NONE = HeaderOperations()
+
+
 def header_operations(headers: Mapping[str, Any] | None) -> HeaderOperations:
     """What is set overwrites, what is added is appended; each sorted by name. Pseudo-headers and the host are no headers here."""
+    if not headers:
+        return _NONE
     fields: Json = {}
     authority = ""
     for side in ("request", "response"):
-        given = (headers or {}).get(side, {})
+        given = headers.get(side, {})
         if add := _values(given.get("set", {}), "OVERWRITE_IF_EXISTS_OR_ADD") + _values(
             given.get("add", {}), "APPEND_IF_EXISTS_OR_ADD"
         ):

@@ -10,7 +10,8 @@ from meshtest.topology.service import DOMAIN
 
 def resolved(host: str, namespace: str) -> str:
     """A name without dots is a Service of `namespace`; any other name is taken as it stands (`reviews.default` too)."""
-    return host if "." in host or host == "*" or address(host) else f"{host}.{namespace}.{DOMAIN}"
+    # An address has a dot or a colon.
+    return host if "." in host or ":" in host or host == "*" else f"{host}.{namespace}.{DOMAIN}"
 
 
 def wildcard(host: str) -> bool:
@@ -60,12 +61,16 @@ def most_specific(host: str, candidates: Iterable[str]) -> str | None:
     )
 
 
-def virtual_host_domains(hostname: str, service_address: str, namespace: str) -> list[str]:
-    """All the names by which a proxy in `namespace` may call a Service (`GenerateAltVirtualHosts`; ports are ignored in matching)."""
+def alternative_names(hostname: str, namespace: str) -> list[str]:
+    """Other forms of a name that a proxy in `namespace` may use (`GenerateAltVirtualHosts`; ports are ignored in matching).
+
+    Only names of Kubernetes have short forms: `reviews`, `reviews.default`, `reviews.default.svc`.
+    """
+    names = [] if address(hostname) else [f"{hostname}."]
     suffix = f".{DOMAIN}"
-    names = [hostname, hostname + "."]
     if hostname.endswith(suffix):
         short = hostname.removesuffix(suffix)
-        name, _, own = short.partition(".")
-        names += [name, f"{short}.svc", short] if own == namespace else [short, f"{short}.svc"]
-    return [*names, service_address] if service_address else names
+        name, dot, own = short.partition(".")
+        if dot and "." not in own:
+            names += [name, f"{short}.svc", short] if own == namespace else [short, f"{short}.svc"]
+    return names

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from meshtest.translate import cluster, gateway, sidecar_inbound, sidecar_outbound
+from meshtest.resources.name import address
+from meshtest.translate import (
+    gateway_listener,
+    gateway_route,
+    inbound_cluster,
+    outbound_cluster,
+    outbound_listener,
+    outbound_route,
+    sidecar_inbound,
+)
+from meshtest.translate.gateway_server import merged
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
+from meshtest.translate.special_cluster import special
 
 
 @dataclass(frozen=True)
@@ -17,27 +29,78 @@ class ProxyConfig:
     clusters: dict[str, Json]
     endpoints: dict[str, Json]
 
-    def as_json(self) -> Json:
-        """The form that `meshtest proxy-config -o json` prints: a proxy asks for the endpoints of clusters of type EDS only."""
-        asked = {name: each for name, each in self.endpoints.items() if self.clusters[name]["type"] == "EDS"}
+    def as_json(self, before: ProxyConfig) -> Json:
+        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists.
+
+        A cluster that waits for a certificate shows no endpoints: those of its predecessor stay, `before` the Istio resources came.
+        """
+        endpoints = {}
+        for name, assignment in self.endpoints.items():
+            if not _waits_for_secret(self.clusters[name]):
+                endpoints[name] = _listed(self.clusters[name], assignment)
+            elif name in before.endpoints:
+                endpoints[name] = _listed(before.clusters[name], before.endpoints[name])
         return {
             "listeners": self.listeners,
             "routes": self.routes,
             "clusters": self.clusters,
-            "endpoints": asked,
+            "endpoints": endpoints,
         }
+
+
+def _waits_for_secret(cluster: Json) -> bool:
+    common = cluster.get("transport_socket", {}).get("typed_config", {}).get("common_tls_context", {})
+    return "combined_validation_context" in common or "tls_certificate_sds_secret_configs" in common
+
+
+def _listed(cluster: Json, assignment: Json) -> Json:
+    """What Envoy knows of the endpoints: none where it goes on to the original destination; no host names before they are resolved."""
+    if cluster["type"] == "EDS":
+        return assignment
+    groups = [] if cluster["type"] == "ORIGINAL_DST" else assignment.get("endpoints", [])
+    found = [
+        {**group, "lb_endpoints": [each for each in group["lb_endpoints"] if _by_address(each)]} for group in groups
+    ]
+    kept = {key: value for key, value in assignment.items() if key != "endpoints"}
+    return {**kept, "endpoints": [group for group in found if group["lb_endpoints"]]}
+
+
+def _by_address(endpoint: Json) -> bool:
+    return address(endpoint["endpoint"]["address"]["socket_address"]["address"])
 
 
 def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     """The configuration that istiod would send to `proxy`. What several proxies have in common is the same object."""
     view = snapshot.view(proxy)
-    clusters, endpoints = snapshot.once(("outbound", view), lambda: cluster.outbound(snapshot, proxy))
-    clusters = clusters | snapshot.once(("special", proxy.gateway), lambda: cluster.special(snapshot, proxy))
+    clusters, endpoints = snapshot.once(("clusters", view), lambda: outbound_cluster.clusters(snapshot, proxy))
+    clusters = clusters | snapshot.once(("special", proxy.gateway), lambda: special(snapshot, proxy))
     if proxy.gateway:
-        routes = gateway.route_configurations(snapshot, proxy)
-        return ProxyConfig(gateway.listeners(snapshot, proxy), routes, clusters, endpoints)
-    routes = snapshot.once(("routes", view), lambda: sidecar_outbound.route_configurations(snapshot, proxy))
-    listeners = snapshot.once("listeners", lambda: sidecar_outbound.listeners(snapshot))
-    inbound = sidecar_inbound.listener(snapshot, proxy)
-    clusters = clusters | sidecar_inbound.clusters(snapshot, proxy)
-    return ProxyConfig({**listeners, "virtualInbound": inbound}, routes, clusters, endpoints)
+        return _gateway(snapshot, proxy, clusters, endpoints)
+    own = proxy.instance.address if snapshot.scope(proxy).headless else ""
+    listeners = snapshot.once(("listeners", view, own), lambda: outbound_listener.listeners(snapshot, proxy))
+    names = _route_names(listeners)
+    routes = snapshot.once(("routes", view), lambda: outbound_route.route_configurations(snapshot, proxy, names))
+    clusters = clusters | inbound_cluster.clusters(snapshot, proxy)
+    return ProxyConfig(listeners | sidecar_inbound.listeners(snapshot, proxy), routes, clusters, endpoints)
+
+
+def _gateway(snapshot: Snapshot, proxy: Proxy, clusters: dict[str, Json], endpoints: dict[str, Json]) -> ProxyConfig:
+    if any(server.mode == "AUTO_PASSTHROUGH" for server in merged(snapshot, proxy).servers):
+        more, behind = outbound_cluster.sni_clusters(snapshot, proxy)
+        clusters, endpoints = clusters | more, endpoints | behind
+    listeners = gateway_listener.listeners(snapshot, proxy)
+    return ProxyConfig(listeners, gateway_route.route_configurations(snapshot, proxy), clusters, endpoints)
+
+
+def _route_names(listeners: dict[str, Json]) -> list[str]:
+    """The route configurations that listeners ask for, sorted."""
+    chains: list[Json] = [
+        chain
+        for each in listeners.values()
+        for chain in (
+            *each["filter_chains"],
+            *([each["default_filter_chain"]] if "default_filter_chain" in each else []),
+        )
+    ]
+    asked: list[Any] = [item["typed_config"].get("rds") for chain in chains for item in chain["filters"]]
+    return sorted({str(each["route_config_name"]) for each in asked if each})

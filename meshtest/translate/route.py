@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from meshtest.topology.service import Port, Service
-from meshtest.translate.cluster import outbound_name, rule_for
+from meshtest.translate.cluster_name import outbound_name
 from meshtest.translate.cors import cors
 from meshtest.translate.destination_rule import Policy
 from meshtest.translate.fault import fault, fraction, whole_fraction
@@ -16,7 +15,7 @@ from meshtest.translate.load_balancer import hash_policy
 from meshtest.translate.retry import retry_policy
 from meshtest.translate.route_match import catches_all, route_match
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
-from meshtest.translate.virtual_service import VirtualService
+from meshtest.translate.virtual_service import Rule, Spec, VirtualService
 
 _REDIRECT_CODES = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
 
@@ -30,22 +29,38 @@ class Place:
     port: int
     gateways: frozenset[str]
     tls: bool = False
+    home: str = ""  # the namespace of the VirtualService, whose Services a gateway prefers
+
+    def service(self, host: str) -> Service | None:
+        """The Service of this name that the rule means (`buildNameToServiceMapForHTTPRoutes`)."""
+        own = self.snapshot.registry.by_host.get(host, {}).get(self.home) if self.proxy.gateway else None
+        if own and own.visible_in(self.proxy.namespace):
+            return own
+        return self.snapshot.scope(self.proxy).by_hostname.get(host)
 
 
 def routes(place: Place, virtual_service: VirtualService) -> list[Json]:
     """The routes of a VirtualService at a place, in order; nothing comes behind one that catches all."""
-    out: list[Json] = []
-    for number, rule in enumerate(virtual_service.rules):
-        for match in rule.get("match") or [None]:
+    key = (place.port, place.gateways, place.tls, place.snapshot.routes_key(place.proxy))
+    if key not in virtual_service.made:
+        home = virtual_service.resource.namespace
+        virtual_service.made[key] = [*_routes(replace(place, home=home), virtual_service)]
+    made: list[Json] = virtual_service.made[key]
+    return made
+
+
+def _routes(place: Place, virtual_service: VirtualService) -> Iterator[Json]:
+    for rule in virtual_service.http:
+        for match in rule.spec.get("match") or [None]:
             if not _applies(place, match):
                 continue
-            out.append(_route(place, virtual_service, number, rule, match))
-            if catches_all(out[-1]["match"]):
-                return out
-    return out
+            made = _route(place, virtual_service, rule, match)
+            yield made
+            if catches_all(made["match"]):
+                return
 
 
-def _applies(place: Place, match: Mapping[str, Any] | None) -> bool:
+def _applies(place: Place, match: Spec | None) -> bool:
     """Evaluates what never reaches Envoy: port, gateways, source labels and source namespace."""
     if match is None:
         return True
@@ -53,48 +68,48 @@ def _applies(place: Place, match: Mapping[str, Any] | None) -> bool:
         return False
     if match.get("gateways"):
         return not place.gateways.isdisjoint(match["gateways"])
-    if not match.get("sourceLabels", {}).items() <= place.proxy.instance.labels.items():
+    wanted = match.get("sourceLabels")
+    if wanted and not wanted.items() <= place.snapshot.labels(place.proxy).items():
         return False
     return match.get("sourceNamespace", "") in ("", place.proxy.namespace)
 
 
-def _route(
-    place: Place, virtual_service: VirtualService, number: int, rule: Mapping[str, Any], match: Mapping[str, Any] | None
-) -> Json:
-    operations = header_operations(rule.get("headers"))
+def _route(place: Place, virtual_service: VirtualService, rule: Rule, match: Spec | None) -> Json:
+    spec = rule.spec
+    operations = header_operations(spec.get("headers"))
     out: Json = {
         "match": route_match(match),
-        "metadata": _metadata(virtual_service, number),
-        **_action(place, rule, operations),
+        "metadata": _metadata(virtual_service, rule),
+        **_action(place, spec, operations),
     }
-    if name := _name(rule, match):
+    if name := _name(spec, match):
         out["name"] = name
     if match and match.get("statPrefix"):
         out["stat_prefix"] = match["statPrefix"]
     filters = {}
-    if "fault" in rule:
-        filters["envoy.filters.http.fault"] = fault(rule["fault"])
-    if "corsPolicy" in rule:
-        filters["envoy.filters.http.cors"] = cors(rule["corsPolicy"])
+    if "fault" in spec:
+        filters["envoy.filters.http.fault"] = fault(spec["fault"])
+    if "corsPolicy" in spec:
+        filters["envoy.filters.http.cors"] = cors(spec["corsPolicy"])
     if filters:
         out["typed_per_filter_config"] = filters
     return out
 
 
-def _name(rule: Mapping[str, Any], match: Mapping[str, Any] | None) -> str:
+def _name(rule: Spec, match: Spec | None) -> str:
     name = str(rule.get("name", ""))
     return f"{name}.{match['name']}" if match and match.get("name") else name
 
 
-def _metadata(virtual_service: VirtualService, number: int) -> Json:
+def _metadata(virtual_service: VirtualService, rule: Rule) -> Json:
     """Where the route comes from: istiod's own entry, and ours with file and line."""
     resource = virtual_service.resource
-    origin = {"resource": str(resource), "rule": number, "where": resource.where("spec", "http", number)}
+    origin = {"resource": str(rule.resource), "rule": rule.number, "where": rule.where}
     config = f"/apis/networking.istio.io/v1/namespaces/{resource.namespace}/virtual-service/{resource.name}"
     return {"filter_metadata": {"istio": {"config": config}, "meshtest": origin}}
 
 
-def _action(place: Place, rule: Mapping[str, Any], operations: HeaderOperations) -> Json:
+def _action(place: Place, rule: Spec, operations: HeaderOperations) -> Json:
     if "redirect" in rule:
         return {"redirect": _redirect(place, rule["redirect"]), **operations.fields}
     if "directResponse" in rule:
@@ -102,7 +117,7 @@ def _action(place: Place, rule: Mapping[str, Any], operations: HeaderOperations)
     return _forward(place, rule, operations)
 
 
-def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations) -> Json:
+def _forward(place: Place, rule: Spec, operations: HeaderOperations) -> Json:
     rewrite = rule.get("rewrite", {})
     action: Json = {"timeout": rule.get("timeout", "0s"), **_path_rewrite(rewrite)}
     action["max_grpc_timeout"] = action["timeout"]
@@ -132,7 +147,7 @@ def _forward(place: Place, rule: Mapping[str, Any], operations: HeaderOperations
     return {"route": action, **fields}
 
 
-def _path_rewrite(rewrite: Mapping[str, Any]) -> Json:
+def _path_rewrite(rewrite: Spec) -> Json:
     if "uriRegexRewrite" in rewrite:
         given = rewrite["uriRegexRewrite"]
         return {
@@ -148,7 +163,7 @@ def _joined(first: Json, second: Json) -> Json:
     }
 
 
-def _weighted(place: Place, target: Mapping[str, Any]) -> Json:
+def _weighted(place: Place, target: Spec) -> Json:
     own = header_operations(target.get("headers"))
     authority = {"host_rewrite_literal": own.authority} if own.authority else {}
     return {
@@ -159,7 +174,7 @@ def _weighted(place: Place, target: Mapping[str, Any]) -> Json:
     }
 
 
-def _mirrors(place: Place, rule: Mapping[str, Any]) -> list[Json]:
+def _mirrors(place: Place, rule: Spec) -> list[Json]:
     out = []
     if "mirror" in rule:
         percent = rule.get("mirrorPercent", rule.get("mirror_percent"))
@@ -168,7 +183,7 @@ def _mirrors(place: Place, rule: Mapping[str, Any]) -> list[Json]:
     return [each for each in out if each]
 
 
-def _mirror(place: Place, destination: Mapping[str, Any], percentage: Mapping[str, Any] | None, percent: int) -> Json:
+def _mirror(place: Place, destination: Spec, percentage: Spec | None, percent: int) -> Json:
     """A mirror policy; none where the share is 0."""
     if not (percent if percentage is None else percentage.get("value")):
         return {}
@@ -181,27 +196,22 @@ def _mirror(place: Place, destination: Mapping[str, Any], percentage: Mapping[st
     }
 
 
-def destination_cluster(place: Place, destination: Mapping[str, Any]) -> str:
-    """The cluster for a destination: its port, else the Service's only one, else the one that was called."""
-    service = place.snapshot.topology.by_hostname.get(destination["host"])
+def destination_cluster(place: Place, destination: Spec) -> str:
+    """The cluster for a destination: its port, else the Service's only one, else the one that was called.
+
+    A sidecar knows of each Service the called port alone (`BuildSidecarOutboundVirtualHosts`), unless no port was called.
+    """
     number = destination.get("port", {}).get("number")
     if number is None:
-        number = service.ports[0].number if service and _single_port(place, service) else place.port
+        alone = place.proxy.gateway or not place.port
+        service = place.service(destination["host"]) if alone else None
+        number = service.ports[0].number if service and len(service.ports) == 1 else place.port
     return outbound_name(number, destination.get("subset", ""), destination["host"])
 
 
-def _single_port(place: Place, service: Service) -> bool:
-    # A sidecar looks up Services among those with the called port only, and there with that port alone (`httproute.go`).
-    return (
-        len(service.ports) == 1
-        if place.proxy.gateway
-        else service.port(place.port) is not None and len(service.ports) == 1
-    )
-
-
-def _consistent_hash(place: Place, destination: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _consistent_hash(place: Place, destination: Spec) -> Spec | None:
     """Of the subset's port, of the subset, of the port, of the rule: the first that is given."""
-    rule = rule_for(place.snapshot, place.proxy, destination["host"])
+    rule = place.snapshot.rule(place.proxy, destination["host"])
     if rule is None:
         return None
     port = destination.get("port", {}).get("number")
@@ -212,8 +222,8 @@ def _consistent_hash(place: Place, destination: Mapping[str, Any]) -> Mapping[st
     return None
 
 
-def _hash_of(policy: Policy) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = policy.get("loadBalancer", {}).get("consistentHash")
+def _hash_of(policy: Policy) -> Spec | None:
+    found: Spec | None = policy.get("loadBalancer", {}).get("consistentHash")
     return found
 
 
@@ -228,7 +238,7 @@ def default_route(place: Place, service: Service, port: Port) -> Json:
         "timeout": "0s",
         "max_grpc_timeout": "0s",
     }
-    if rule := rule_for(place.snapshot, place.proxy, service.hostname):
+    if rule := place.snapshot.rule(place.proxy, service.hostname):
         by_port = _hash_of(_for_port(rule.policy or {}, port.number))
         if policy := hash_policy(by_port if by_port is not None else _hash_of(rule.policy or {})):
             action["hash_policy"] = policy
@@ -237,7 +247,7 @@ def default_route(place: Place, service: Service, port: Port) -> Json:
     return {"name": "default", "match": {"prefix": "/"}, "route": action}
 
 
-def _redirect(place: Place, given: Mapping[str, Any]) -> Json:
+def _redirect(place: Place, given: Spec) -> Json:
     out: Json = (
         {"prefix_rewrite": given["prefixRewrite"]}
         if "prefixRewrite" in given
@@ -256,7 +266,7 @@ def _redirect(place: Place, given: Mapping[str, Any]) -> Json:
     return out
 
 
-def _direct_response(given: Mapping[str, Any]) -> Json:
+def _direct_response(given: Spec) -> Json:
     body = given.get("body", {})
     out: Json = {"status": given["status"]}
     if "string" in body:

@@ -1,51 +1,48 @@
-"""What a sidecar does with calls to its workload (`listener_inbound.go`, `filterchain_options.go`)."""
+"""What a sidecar does with calls to its workload (`listener_inbound.go`)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from meshtest.topology.service import SNIFFED, Port, Service
-from meshtest.translate.cluster import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound, inbound_name
-from meshtest.translate.connection_manager import inbound_manager, tcp_proxy
-from meshtest.translate.sidecar_outbound import HTTP_INSPECTOR, LISTENER, PLAIN_HTTP
+from meshtest.topology.protocol import Protocol
+from meshtest.translate import authorization_policy, inbound_match, peer_authentication
+from meshtest.translate.cluster_name import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_name
+from meshtest.translate.connection_manager import GRPC_WEB, inbound_manager
+from meshtest.translate.inbound_match import Match
+from meshtest.translate.inbound_port import ANY, InboundPort, inbound_ports
+from meshtest.translate.network_filter import tcp_proxy, to_cluster
+from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER, TLS_INSPECTOR
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
 from meshtest.translate.tls import mutual_tls
 from meshtest.translate.virtual_host import route_configuration
 
-ISTIO_TCP, ISTIO_HTTP = ["istio", "istio-peer-exchange"], ["istio-http/1.0", "istio-http/1.1", "istio-h2"]
+_ORIGINAL_DESTINATION: Json = {
+    "name": "envoy.filters.listener.original_dst",
+    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
+}
 
 
-def ports(snapshot: Snapshot, proxy: Proxy) -> dict[int, tuple[Service, Port]]:
-    """The ports that the workload listens on, each with the first Service port that leads to it."""
-    instance = proxy.instance
-    out: dict[int, tuple[Service, Port]] = {}
-    for service in snapshot.topology.services:
-        if service.namespace == instance.namespace and service.selects(instance.labels):
-            for port in service.ports:
-                target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
-                if target is not None:
-                    out.setdefault(target, (service, port))
-    return out
+def listeners(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
+    """`virtualInbound`, for what is intercepted, and one for each port on which the sidecar itself listens, by name.
+
+    `virtualInbound` has filter chains for any port, then for each port of the workload, by its mode of mutual TLS.
+    """
+    inbound = _Inbound(snapshot, proxy)
+    ports = [each for each in inbound_ports(snapshot, proxy) if not each.taken]
+    others = sorted(inbound.modes.ports.keys() - {each.number for each in ports})
+    chains = [_own_port(), *(chain for number in (0, *others) for chain in inbound.any_port(number))]
+    chains += [chain for each in ports if not each.bound for chain in inbound.chains(each)]
+    bound = [_listener(each.bind, each.number, inbound.chains(each), bound=True) for each in ports if each.bound]
+    return {each["name"]: each for each in (_listener(ANY, 15006, chains, bound=False), *bound)}
 
 
-def clusters(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
-    """One cluster for each port of the workload."""
-    return {inbound_name(target): inbound(snapshot, *found, target) for target, found in ports(snapshot, proxy).items()}
-
-
-def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
-    """`virtualInbound`: filter chains for any port, then for each port of the workload, with and without mutual TLS."""
-    found = ports(snapshot, proxy)
-    chains = [_own_port(), *_any_port()]
-    for target, (_, port) in sorted(found.items()):
-        chains += _chains(target, port)
-    http_ports = [target for target, (_, port) in sorted(found.items()) if port.protocol != SNIFFED]
+def _listener(bind: str, number: int, chains: Sequence[Json], bound: bool) -> Json:
     return {
         "@type": LISTENER,
-        "name": "virtualInbound",
-        "address": {"socket_address": {"address": "0.0.0.0", "port_value": 15006}},
-        "filter_chains": chains,
-        "listener_filters": _listener_filters(http_ports),
+        "name": f"{bind}_{number}" if bound else "virtualInbound",
+        "address": {"socket_address": {"address": bind, "port_value": number}},
+        "filter_chains": [*chains],
+        "listener_filters": listener_filters(chains)[1 if bound else 0 :],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
         "max_connections_to_accept_per_socket_event": 1,
@@ -53,28 +50,32 @@ def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
     }
 
 
-def _listener_filters(not_sniffed: list[int]) -> list[Json]:
-    tls: Json = {
-        "name": "envoy.filters.listener.tls_inspector",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-        },
-        "filter_disabled": _port_range(15006),
-    }
-    original: Json = {
-        "name": "envoy.filters.listener.original_dst",
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"},
-    }
-    off = (
-        {"or_match": {"rules": [_port_range(port) for port in (*not_sniffed, 15006)]}}
-        if not_sniffed
-        else _port_range(15006)
-    )
-    return [original, tls, {**HTTP_INSPECTOR, "filter_disabled": off}]
+def listener_filters(chains: Sequence[Json]) -> list[Json]:
+    """The filters that look at connections where the chains of their port want to know (`populateListenerFilters`)."""
+    tls: dict[int, bool] = {}
+    http: dict[int, bool] = {}
+    for each in chains:
+        match = each["filter_chain_match"]
+        port = match.get("destination_port", 0)
+        tls[port] = tls.get(port, False) or match.get("transport_protocol") == "tls"
+        http[port] = http.get(port, False) or "http/1.1" in match.get("application_protocols", ())
+    out = [_ORIGINAL_DESTINATION]
+    if any(tls.values()):
+        # Ports without a chain of their own are of port 0: the few others are named.
+        wanted = sorted(port for port, wants in tls.items() if port and wants)
+        unwanted = sorted(port for port, wants in tls.items() if port and not wants)
+        out.append(TLS_INSPECTOR | (_off(unwanted) if tls.get(0) else _off(wanted, invert=True)))
+    if any(http.values()):
+        out.append(HTTP_INSPECTOR | _off(sorted(port for port, wants in http.items() if not wants)))
+    return out
 
 
-def _port_range(port: int) -> Json:
-    return {"destination_port_range": {"start": port, "end": port + 1}}
+def _off(ports: Sequence[int], invert: bool = False) -> Json:
+    ranges = [{"destination_port_range": {"start": port, "end": port + 1}} for port in ports]
+    if not ranges:
+        return {}
+    these = ranges[0] if len(ranges) == 1 else {"or_match": {"rules": ranges}}
+    return {"filter_disabled": {"not_match": these} if invert else these}
 
 
 def _own_port() -> Json:
@@ -86,55 +87,62 @@ def _own_port() -> Json:
     }
 
 
-def _any_port() -> list[Json]:
-    manager = inbound_manager(f"{INBOUND_PASSTHROUGH};", _routes(INBOUND_PASSTHROUGH, 0))
-    tcp = tcp_proxy(INBOUND_PASSTHROUGH)
-    http_name, tcp_name = "virtualInbound-catchall-http", "virtualInbound"
-    return [
-        _chain(http_name, [manager], {"application_protocols": ISTIO_HTTP, "transport_protocol": "tls"}, secured=True),
-        _chain(http_name, [manager], PLAIN_HTTP),
-        _chain(tcp_name, [tcp], {"application_protocols": ISTIO_TCP[::-1], "transport_protocol": "tls"}, secured=True),
-        _chain(tcp_name, [tcp], {"transport_protocol": "raw_buffer"}),
-        _chain(tcp_name, [tcp], {"transport_protocol": "tls"}),
-    ]
+class _Inbound:
+    """What all filter chains of a workload have in common: the modes of its ports, its policies, its certificate."""
+
+    def __init__(self, snapshot: Snapshot, proxy: Proxy) -> None:
+        self.modes = peer_authentication.modes(snapshot, proxy)
+        self._http = authorization_policy.http_filters(snapshot, proxy)
+        self._tcp = authorization_policy.tcp_filters(snapshot, proxy)
+        self._socket = {"transport_socket": mutual_tls(snapshot.topology.config.trusted_domains)}
+
+    def any_port(self, number: int) -> list[Json]:
+        """The chains for ports that belong to no Service: for one that has a mode of its own, or (0) for all others."""
+        matches = inbound_match.sniffed(self.modes.of_port(number))
+        names = ("virtualInbound-catchall-http", "virtualInbound")
+        routes = _routes(INBOUND_PASSTHROUGH, 0, Protocol.SNIFFED)
+        return self._chains(number, matches, names, INBOUND_PASSTHROUGH, routes, Protocol.SNIFFED)
+
+    def chains(self, port: InboundPort) -> list[Json]:
+        """The chains for a port of the workload, by what it speaks."""
+        mode, name, cluster = self.modes.of_port(port.number), f"{port.bind}_{port.number}", inbound_name(port.number)
+        if port.protocol is Protocol.SNIFFED:
+            matches = inbound_match.sniffed(mode)
+        else:
+            matches = inbound_match.of_http(mode) if port.protocol.http else inbound_match.of_tcp(mode)
+        routes = _routes(cluster, port.asked, port.protocol)
+        return self._chains(port.number, matches, (name, name), cluster, routes, port.protocol)
+
+    def _chains(
+        self,
+        number: int,
+        matches: Sequence[Match],
+        names: tuple[str, str],
+        cluster: str,
+        routes: Json,
+        protocol: Protocol,
+    ) -> list[Json]:
+        before = [*self._http, *([GRPC_WEB] if protocol is Protocol.GRPC_WEB else [])]
+        out = []
+        for match in matches:
+            manager = inbound_manager(f"{cluster};", routes, before, http2=protocol.http2)
+            chain = {
+                "name": names[0] if match.http else names[1],
+                "filter_chain_match": match.as_json(number),
+                "filters": [manager] if match.http else [*self._tcp, *to_cluster(cluster, protocol, None)],
+            }
+            out.append(chain | self._socket if match.secured else chain)
+        return out
 
 
-def _chains(target: int, port: Port) -> list[Json]:
-    """The permissive set: mutual TLS and plain text for a known protocol, HTTP and TCP apart for a sniffed one."""
-    name, cluster = f"0.0.0.0_{target}", inbound_name(target)
-    at: Json = {"destination_port": target}
-    http = [inbound_manager(f"{cluster};", _routes(cluster, target))]
-    tcp = [tcp_proxy(cluster)]
-    plain, tls = {**at, "transport_protocol": "raw_buffer"}, {**at, "transport_protocol": "tls"}
-    if port.speaks_http:
-        return [
-            _chain(name, http, {**tls, "application_protocols": [*ISTIO_TCP, *ISTIO_HTTP]}, secured=True),
-            _chain(name, http, plain),
-        ]
-    if port.protocol == SNIFFED:
-        return [
-            _chain(name, http, {**tls, "application_protocols": ISTIO_HTTP}, secured=True),
-            _chain(name, http, {**plain, "application_protocols": PLAIN_HTTP["application_protocols"]}),
-            _chain(name, tcp, {**tls, "application_protocols": ISTIO_TCP[::-1]}, secured=True),
-            _chain(name, tcp, plain),
-            _chain(name, tcp, tls),
-        ]
-    secured = _chain(name, tcp, {**tls, "application_protocols": [*ISTIO_TCP[::-1], *ISTIO_HTTP]}, secured=True)
-    return [secured, _chain(name, tcp, plain), _chain(name, tcp, tls)]
-
-
-def _chain(name: str, filters: list[Json], match: Json, secured: bool = False) -> Json:
-    socket: dict[str, Any] = {"transport_socket": mutual_tls()} if secured else {}
-    return {"name": name, "filter_chain_match": match, "filters": filters, **socket}
-
-
-def _routes(cluster: str, port: int) -> Json:
+def _routes(cluster: str, port: int, protocol: Protocol) -> Json:
     action: Json = {
         "cluster": cluster,
         "timeout": "0s",
         "max_stream_duration": {"max_stream_duration": "0s", "grpc_timeout_header_max": "0s"},
-        "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
     }
+    if protocol not in (Protocol.GRPC, Protocol.GRPC_WEB):  # streams cannot be begun anew
+        action["retry_policy"] = {"retry_on": "reset-before-request", "num_retries": 2}
     host = {
         "name": f"inbound|http|{port}",
         "domains": ["*"],

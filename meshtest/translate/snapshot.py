@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.endpoint import Endpoint, Locality, augmented, from_labels
 from meshtest.topology.instance import Instance
+from meshtest.topology.service import Service
 from meshtest.topology.topology import Topology
-from meshtest.translate.destination_rule import DestinationRules
-from meshtest.translate.virtual_service import VirtualService, virtual_service
+from meshtest.translate import scope, sidecar
+from meshtest.translate.delegate import merged
+from meshtest.translate.destination_rule import DestinationRule, DestinationRules, policies
+from meshtest.translate.registry import Registry
+from meshtest.translate.scope import Scope
+from meshtest.translate.virtual_service import MESH, VirtualService, virtual_service
 
 Json = dict[str, Any]
 Made = TypeVar("Made")
@@ -34,12 +40,39 @@ class Proxy:
         return self.instance.gateway
 
 
+class Memory:
+    """What outlives a snapshot: the VirtualServices of resources that stay the same objects, and with them their routes."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[int, VirtualService] = {}
+        self._inputs: list[Resource] = []
+        self._number = 0
+
+    def parsed(self, resources: Sequence[Resource]) -> list[VirtualService]:
+        """The VirtualServices of these resources; all others are forgotten."""
+        known = self._parsed
+        found = [known.get(id(each)) or virtual_service(each) for each in resources]
+        self._parsed = {id(each.resource): each for each in found}
+        return found
+
+    def number(self, inputs: list[Resource]) -> int:
+        """A number that changes when one of these resources does."""
+        if [*map(id, inputs)] != [*map(id, self._inputs)]:
+            self._inputs = inputs
+            self._number += 1
+        return self._number
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """A topology, and the Istio resources in force (checked: see `meshtest.resources.manifest.check`)."""
+    """A topology, and the Istio resources in force (checked: see `meshtest.resources.manifest.check`).
+
+    Snapshots of one topology that follow each other may share their `memory`.
+    """
 
     topology: Topology
     resources: Sequence[Resource]
+    memory: Memory = field(default_factory=Memory, repr=False, compare=False)
 
     @cached_property
     def _made(self) -> dict[object, Any]:
@@ -53,24 +86,59 @@ class Snapshot:
         return made
 
     def view(self, proxy: Proxy) -> object:
-        """What of a proxy decides which rules it sees and how: the same for two proxies means the same outbound configuration."""
-        labels = frozenset(proxy.instance.labels.items()) if self._looks_at_labels else None
-        return (proxy.gateway, proxy.namespace, labels)
+        """What of a proxy decides what it is sent: the same for two proxies means the same outbound configuration."""
+        labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
+        return (proxy.gateway, id(self.scope(proxy)), self.locality(proxy), labels)
 
     @cached_property
     def _looks_at_labels(self) -> bool:
-        matches = (match for each in self.virtual_services for rule in each.rules for match in rule.get("match", []))
-        selectors = (rule.spec.get("workloadSelector") for rule in self.of_kind("DestinationRule"))
-        return any("sourceLabels" in match for match in matches) or any(each is not None for each in selectors)
+        return any(each.looks_at_labels for each in self.virtual_services) or any(
+            _looks_at_labels(rule) for rule in self.of_kind("DestinationRule")
+        )
+
+    def labels(self, proxy: Proxy) -> dict[str, str]:
+        """The labels of a proxy: its pod's, and those of the place where it runs (`ads.go`)."""
+        instance = proxy.instance
+        return self.once(
+            ("labels", id(instance)),
+            lambda: augmented(instance.labels, self.topology.locality(instance), instance.node),
+        )
+
+    def locality(self, proxy: Proxy) -> Locality:
+        """Where a proxy runs."""
+        return from_labels(self.labels(proxy))
 
     def of_kind(self, kind: str) -> list[Resource]:
-        """Resources in the order in which istiod considers them: the oldest first, then by name. The last of a name counts."""
+        """Resources in istiod's order: the oldest first, then by name and namespace. The last of a name counts."""
+        return self.once(("kind", kind), lambda: self._of_kind(kind))
+
+    def _of_kind(self, kind: str) -> list[Resource]:
         return sorted({each.key: each for each in self.resources if each.kind == kind}.values(), key=_age)
 
     @cached_property
+    def registry(self) -> Registry:
+        """All Services, and what stands behind them."""
+        return Registry(self.topology, self.of_kind("ServiceEntry"), self.of_kind("WorkloadEntry"))
+
+    @cached_property
     def virtual_services(self) -> list[VirtualService]:
-        """All VirtualServices, their hosts resolved."""
-        return [virtual_service(each) for each in self.of_kind("VirtualService")]
+        """All VirtualServices with hosts, their names resolved and their delegates merged in."""
+        return merged(self.memory.parsed(self.of_kind("VirtualService")))
+
+    @cached_property
+    def _route_inputs(self) -> int:
+        hashed = filter(_hashes, self.of_kind("DestinationRule"))
+        kinds = ("ServiceEntry", "WorkloadEntry", "Sidecar")
+        return self.memory.number([*hashed, *(each for kind in kinds for each in self.of_kind(kind))])
+
+    def routes_key(self, proxy: Proxy) -> object:
+        """What the routes of a VirtualService depend on, beside the rule itself and where it stands."""
+        return self.once(("routes key", self.view(proxy)), lambda: self._routes_key(proxy))
+
+    def _routes_key(self, proxy: Proxy) -> object:
+        labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
+        services = hash(tuple((name, len(each.ports)) for name, each in self.scope(proxy).by_hostname.items()))
+        return (self._route_inputs, proxy.gateway, proxy.namespace, labels, services)
 
     @cached_property
     def destination_rules(self) -> DestinationRules:
@@ -79,10 +147,70 @@ class Snapshot:
 
     def virtual_services_for(self, gateway: str, namespace: str) -> list[VirtualService]:
         """What is bound to a gateway (or `mesh`) and visible in `namespace`: private rules, those exported to it, public ones."""
-        bound = [each for each in self.virtual_services if gateway in each.gateways and each.visible_in(namespace)]
+        return self.once(("rules", gateway, namespace), lambda: self._virtual_services_for(gateway, namespace))
+
+    def _virtual_services_for(self, gateway: str, namespace: str) -> list[VirtualService]:
+        bound = [each for each in self._bound.get(gateway, []) if each.visible_in(namespace)]
         return sorted(bound, key=lambda each: each.reach(namespace))
 
+    @cached_property
+    def _bound(self) -> dict[str, list[VirtualService]]:
+        out: dict[str, list[VirtualService]] = {}
+        for each in self.virtual_services:
+            for gateway in each.gateways:
+                out.setdefault(gateway, []).append(each)
+        return out
 
-def _age(resource: Resource) -> tuple[str, str]:
+    def scope(self, proxy: Proxy) -> Scope:
+        """What the proxy can see."""
+        namespace = proxy.namespace
+        if proxy.gateway:
+            return self.once(("gateway scope", namespace), lambda: scope.of_gateway(self.registry, namespace))
+        root = self.topology.config.root_namespace
+        found = sidecar.selected(self._sidecars, namespace, self.labels(proxy), root)
+        rules = self.virtual_services_for(MESH, namespace)
+        return self.once(
+            ("scope", namespace, found and found.key),
+            lambda: scope.of_sidecar(self.registry, namespace, rules, found.spec if found else {}),
+        )
+
+    @cached_property
+    def _sidecars(self) -> list[Resource]:
+        return self.of_kind("Sidecar")
+
+    def rule(self, proxy: Proxy, host: str) -> DestinationRule | None:
+        """The DestinationRule that counts when a proxy calls `host`; none if it knows no such Service."""
+        service = self.scope(proxy).by_hostname.get(host)
+        if service is None:
+            return None
+        labels = self.labels(proxy)
+        return self.destination_rules.lookup(host, service.namespace, proxy.namespace, labels)
+
+    def endpoints(self, service: Service, port: int) -> list[Endpoint]:
+        """What stands behind a port of a Service."""
+        key = ("endpoints", service.hostname, service.namespace, port)
+        return self.once(key, lambda: self.registry.endpoints(service, port))
+
+    def identities(self, service: Service) -> Sequence[str]:
+        """The names that those behind a Service may prove: SPIFFE names of accounts, and what a ServiceEntry says (sorted)."""
+        key = ("identities", service.hostname, service.namespace)
+        return self.once(key, lambda: self.registry.identities(service))
+
+
+def _looks_at_labels(rule: Resource) -> bool:
+    """Whether a DestinationRule counts for some proxies only, or sends each to what is labelled as it is."""
+    balancers = (policy.get("loadBalancer", {}) for policy in policies(rule.spec))
+    return "workloadSelector" in rule.spec or any(
+        "failoverPriority" in each.get("localityLbSetting", {}) for each in balancers
+    )
+
+
+def _hashes(rule: Resource) -> bool:
+    """Whether a DestinationRule has a consistent hash, for which routes say what is hashed."""
+    return any("consistentHash" in policy.get("loadBalancer", {}) for policy in policies(rule.spec))
+
+
+def _age(resource: Resource) -> tuple[str, str, str]:
+    """Of the same second the name decides, then the namespace (`configCompareByCreationTime` in `pilot/pkg/model/config.go`)."""
     created = resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), f"{resource.name}.{resource.namespace}")
+    return (str(created or ""), resource.name, resource.namespace)

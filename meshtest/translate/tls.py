@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 Json = dict[str, Any]
@@ -13,10 +14,11 @@ _CIPHERS = [
 _SDS: Json = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
 
 
-def mutual_tls(trust_domain: str = "cluster.local") -> Json:
-    """The transport socket by which a sidecar proves itself and asks its caller to."""
+def mutual_tls(trust_domains: Iterable[str]) -> Json:
+    """The transport socket by which a sidecar proves itself and asks its caller to: anybody of these trust domains."""
+    names = [{"prefix": f"spiffe://{each}/"} for each in dict.fromkeys(trust_domains)]
     trusted: Json = {
-        "default_validation_context": {"match_subject_alt_names": [{"prefix": f"spiffe://{trust_domain}/"}]},
+        "default_validation_context": {"match_subject_alt_names": names},
         "validation_context_sds_secret_config": {"name": "ROOTCA", "sds_config": _SDS},
     }
     common: Json = {

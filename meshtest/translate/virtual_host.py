@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshtest.translate.cluster import PASSTHROUGH
+from meshtest.translate.cluster_name import BLACK_HOLE
 
 Json = dict[str, Any]
 
@@ -26,11 +26,11 @@ def virtual_host(name: str, domains: list[str], routes: list[Json], **fields: An
     return {"name": name, "domains": domains, "routes": routes, "include_request_attempt_count": True, **fields}
 
 
-def catch_all(registry_only: bool) -> Json:
-    """The virtual host for hosts that the mesh does not know: let through, or 502 where only known ones are allowed."""
-    if registry_only:
+def catch_all(cluster: str) -> Json:
+    """The virtual host for hosts that the proxy does not know: sent to `cluster`, or 502 where only known ones are allowed."""
+    if cluster == BLACK_HOLE:
         route: Json = {"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}}
     else:
-        action = {"cluster": PASSTHROUGH, "timeout": "0s", "max_grpc_timeout": "0s"}
+        action = {"cluster": cluster, "timeout": "0s", "max_grpc_timeout": "0s"}
         route = {"name": "allow_any", "match": {"prefix": "/"}, "route": action}
     return virtual_host(route["name"], ["*"], [route])

@@ -2,46 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.service import exported
 from meshtest.translate.host import resolved
 
 MESH = "mesh"
 
+Spec = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of `http`, `tcp` or `tls` with full names, and where it stands: in a delegate perhaps."""
+
+    spec: Spec
+    resource: Resource
+    section: str
+    number: int
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        return self.resource.where("spec", self.section, self.number)
+
 
 @dataclass(frozen=True)
 class VirtualService:
-    """`hosts` and `gateways` are full names; `rules` are the `http` entries with full destination hosts and gateway names."""
+    """`hosts` and `gateways` are full names; `http`, `tcp` and `tls` its rules, with full destination hosts and gateway names."""
 
     resource: Resource
     hosts: tuple[str, ...]
     gateways: frozenset[str]
-    export_to: frozenset[str]
-    rules: Sequence[Mapping[str, Any]]
+    exported_to: frozenset[str]
+    http: Sequence[Rule]
+    tcp: Sequence[Rule]
+    tls: Sequence[Rule]
+    made: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)  # routes, by where they stand
 
     def visible_in(self, namespace: str) -> bool:
         """Whether proxies of `namespace` see it."""
-        return "*" in self.export_to or namespace in self.export_to
+        return "*" in self.exported_to or namespace in self.exported_to
 
     def reach(self, namespace: str) -> int:
         """0 for those of `namespace` itself, 1 for those exported to it by name, 2 for public ones."""
-        if "*" in self.export_to:
+        if "*" in self.exported_to:
             return 2
         return 0 if namespace == self.resource.namespace else 1
+
+    def destinations(self, namespace: str) -> Mapping[str, frozenset[int]]:
+        """The hosts to which rules send for callers in `namespace`, with the ports that are named, 0 where none is.
+
+        After `virtualServiceDestinationsFilteredBySourceNamespace` in `push_context.go`.
+        """
+        out: dict[str, set[int]] = {}
+        for rule in (*(each for each in self.http if _for_callers_in(namespace, each)), *self.tcp, *self.tls):
+            for destination in _destinations(rule.spec):
+                out.setdefault(destination["host"], set()).add(destination.get("port", {}).get("number", 0))
+        return {host: frozenset(ports) for host, ports in out.items()}
+
+    @cached_property
+    def looks_at_labels(self) -> bool:
+        """Whether a rule counts for some callers only, by their labels."""
+        return any("sourceLabels" in match for each in self.rules for match in each.spec.get("match", []))
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """All its rules."""
+        return (*self.http, *self.tcp, *self.tls)
+
+
+def _for_callers_in(namespace: str, rule: Rule) -> bool:
+    named = [match.get("sourceNamespace", "") for match in rule.spec.get("match", [])]
+    return namespace in named or not any(named)
+
+
+def _destinations(rule: Spec) -> Iterator[Spec]:
+    yield from (each["destination"] for each in rule.get("route", []))
+    yield from (each["destination"] for each in rule.get("mirrors", []))
+    if "mirror" in rule:
+        yield rule["mirror"]
 
 
 def virtual_service(resource: Resource) -> VirtualService:
     """A VirtualService from its checked resource."""
     spec, namespace = resource.spec, resource.namespace
+    http, tcp, tls = (
+        [Rule(_rule(rule, namespace), resource, section, number) for number, rule in enumerate(spec.get(section, []))]
+        for section in ("http", "tcp", "tls")
+    )
     return VirtualService(
         resource,
         hosts=tuple(dict.fromkeys(resolved(host, namespace) for host in spec.get("hosts", []))),
         gateways=frozenset(gateway_name(each, namespace) for each in spec.get("gateways") or [MESH]),
-        export_to=exported(spec.get("exportTo"), namespace),
-        rules=[_rule(rule, namespace) for rule in spec.get("http", [])],
+        exported_to=exported(spec.get("exportTo", []), namespace),
+        http=http,
+        tcp=tcp,
+        tls=tls,
     )
 
 
@@ -54,12 +115,7 @@ def gateway_name(name: str, namespace: str) -> str:
     return f"{rest.partition('.')[0]}/{short}" if dot else f"{namespace}/{name}"
 
 
-def exported(names: Sequence[str] | None, namespace: str) -> frozenset[str]:
-    """The namespaces that `exportTo` names, `*` for all; nothing given means all."""
-    return frozenset(namespace if name == "." else name for name in names or ["*"])
-
-
-def _rule(rule: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+def _rule(rule: Spec, namespace: str) -> Spec:
     out = dict(rule)
     for key in ("route", "mirrors"):
         if key in rule:
@@ -71,10 +127,10 @@ def _rule(rule: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
     return out
 
 
-def _destination(destination: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+def _destination(destination: Spec, namespace: str) -> Spec:
     return {**destination, "host": resolved(destination["host"], namespace)}
 
 
-def _match(match: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+def _match(match: Spec, namespace: str) -> Spec:
     gateways = match.get("gateways")
     return {**match, "gateways": [gateway_name(each, namespace) for each in gateways]} if gateways else match

@@ -6,7 +6,7 @@ from itertools import count
 
 from meshtest.meshes.local.site import Sites, sites
 from meshtest.topology.topology import Topology
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 
@@ -31,6 +31,6 @@ def placed(topology: Topology) -> Sites:
     found = sites(topology.instances, Numbered())
     for site in found.by_address.values():
         if not site.instance.gateway:
-            for port in sidecar_inbound.ports(Snapshot(topology, ()), Proxy(site.instance)):
-                site.inbound(port)
+            for port in inbound_ports(Snapshot(topology, ()), Proxy(site.instance)):
+                site.inbound(port.number)
     return found

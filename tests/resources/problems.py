@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from meshtest.errors import ResourceError
-from meshtest.resources.manifest import check, read_text
+from meshtest.resources.manifest import check, examine, read_text
 from meshtest.resources.problem import WrongResources
 
 
@@ -38,3 +38,9 @@ def refused(text: str) -> list[str]:
     except WrongResources as error:
         return [problem.field for problem in error.problems if error.unsupported]
     return []
+
+
+def wrong(text: str) -> list[str]:
+    """What is wrong in a text; what is right but not implemented does not count."""
+    _, found = examine(read_text(text, "f.yaml"))
+    return [str(problem).removeprefix("f.yaml:") for problem in found if not problem.unsupported]

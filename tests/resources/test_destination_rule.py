@@ -143,6 +143,59 @@ subsets:
             resource("DestinationRule", "host: a\nworkloadSelector: {matchLabels: {a: b}}\nexportTo: ['*']"),
             "counts in its own namespace only",
         ),
+        (policy("tls: {mode: MUTUAL, clientCertificate: a}"), "the mode MUTUAL needs a 'privateKey'"),
+        (policy("tls: {mode: SIMPLE, credentialName: a, caCrl: b}"), "'caCrl' and 'credentialName' both say"),
+        (policy("tls: {mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]}"), "by which nothing is verified"),
+        (policy("tls: {mode: STRICT}"), "must be one of DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL"),
+        (
+            policy("tls: {credentialName: 'configmap://other/a'}"),
+            "configmap://default/NAME; this is 'configmap://other/a'",
+        ),
+        (
+            policy("portLevelSettings: [{port: {number: 1}, tls: {credentialName: 'configmap://a'}}]"),
+            "spec.trafficPolicy.portLevelSettings[0].tls.credentialName: must name a ConfigMap",
+        ),
+        (
+            policy("tunnel: {targetHost: '*.b', targetPort: 80}"),
+            "spec.trafficPolicy.tunnel.targetHost: is no host name",
+        ),
+        (policy("tunnel: {targetHost: a, targetPort: 80}, proxyProtocol: {}"), "exclude each other"),
+        (policy("portLevelSettings: []"), "must have at least one field"),
+        (policy("connectionPool: {http: {http2KeepAlive: {interval: 1s}}}"), "the field 'timeout' is missing"),
+        (policy("connectionPool: {tcp: {connectTimeout: 1.0005s}}"), "must be in whole milliseconds"),
+        (policy("loadBalancer: {warmup: {duration: 1s, aggression: 0}}"), "must be above 0"),
+        (policy("loadBalancer: {localityLbSetting: {distribute: [{from: a, to: {b: 50}}]}}"), "these make 50"),
+        (policy("loadBalancer: {localityLbSetting: {distribute: [{from: a}]}}"), "the shares must add up to 100"),
+        (policy("loadBalancer: {localityLbSetting: {distribute: [{from: a, to: {b: 0, c: 100}}]}}"), "from 1 to 100"),
+        (
+            policy("loadBalancer: {localityLbSetting: {distribute: [{from: a, to: {b/*: 50, b/c: 50}}]}}"),
+            "'b/c' overlaps with 'b/*' before it",
+        ),
+        (
+            policy("loadBalancer: {localityLbSetting: {failover: [{from: a, to: a}]}}"),
+            "must name two different regions",
+        ),
+        (policy("loadBalancer: {localityLbSetting: {failover: [{from: a/b, to: c}]}}"), "must be one region"),
+        (
+            policy(
+                "loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}], failoverPriority: [topology.kubernetes.io/zone]}}"
+            ),
+            "topology.kubernetes.io/zone and 'failover' exclude each other",
+        ),
+        (
+            policy("loadBalancer: {zoneAwareLbSetting: {failoverPriority: [topology.kubernetes.io/zone]}}"),
+            "zone-aware balancing looks at",
+        ),
+        (policy("loadBalancer: {zoneAwareLbSetting: {}, localityLbSetting: {}}"), "exclude each other"),
+        (resource("DestinationRule", "host: a\nexportTo: [., default]"), "'default' is what `.` says already"),
+        (
+            resource("DestinationRule", "host: a\nexportTo: [b]\nworkloadSelector: {matchLabels: {app: a}}"),
+            "counts in its own namespace only",
+        ),
+        (
+            resource("DestinationRule", "host: a\nworkloadSelector: {matchLabels: {app: a*}}"),
+            "has no meaning in a selector",
+        ),
     ],
 )
 def test_what_is_wrong(text: str, said: str) -> None:
@@ -155,17 +208,13 @@ def test_what_is_wrong(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        (policy("tls: {mode: ISTIO_MUTUAL}"), ["spec.trafficPolicy.tls"]),
+        (policy("tunnel: {targetHost: a.b, targetPort: 80}"), ["spec.trafficPolicy.tunnel"]),
+        (policy("proxyProtocol: {version: V1}"), ["spec.trafficPolicy.proxyProtocol"]),
         (
-            policy("tunnel: {}, proxyProtocol: {version: V1}"),
-            ["spec.trafficPolicy.tunnel", "spec.trafficPolicy.proxyProtocol"],
+            policy("loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: -1s}}}"),
+            ["spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.ttl"],
         ),
         (policy("loadBalancer: {zoneAwareLbSetting: {}}"), ["spec.trafficPolicy.loadBalancer.zoneAwareLbSetting"]),
-        (policy("retryBudget: {budgetInterval: 1s}"), ["spec.trafficPolicy.retryBudget.budgetInterval"]),
-        (
-            policy("portLevelSettings: [{port: {number: 1}, tls: {mode: SIMPLE}}]"),
-            ["spec.trafficPolicy.portLevelSettings[0].tls"],
-        ),
     ],
 )
 def test_what_is_not_implemented_is_refused_by_name(text: str, fields: list[str]) -> None:

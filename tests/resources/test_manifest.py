@@ -14,7 +14,7 @@ from meshtest.errors import ResourceError
 from meshtest.resources.document import MAX_BYTES
 from meshtest.resources.manifest import SCHEMAS, check, is_istio, read_files, read_objects, read_text
 from meshtest.resources.problem import WrongResources
-from tests.resources.problems import problems, refused, resource
+from tests.resources.problems import problems, refused, resource, wrong
 
 RULE = "hosts: [reviews]\nhttp: [{route: [{destination: {host: reviews}}]}]"
 
@@ -70,23 +70,38 @@ def test_wrong_kinds_and_versions(kind: str, version: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "version"),
+    ("kind", "version", "spec"),
     [
-        ("AuthorizationPolicy", "security.istio.io/v1"),
-        ("ServiceEntry", "networking.istio.io/v1"),
-        ("EnvoyFilter", "networking.istio.io/v1alpha3"),
-        ("Gateway", "gateway.networking.k8s.io/v1"),
-        ("HTTPRoute", "gateway.networking.k8s.io/v1beta1"),
-        ("Telemetry", "telemetry.istio.io/v1"),
+        ("EnvoyFilter", "networking.istio.io/v1alpha3", "configPatches: []"),
+        ("Telemetry", "telemetry.istio.io/v1", "accessLogging: [{disabled: true}]"),
+        (
+            "Gateway",
+            "gateway.networking.k8s.io/v1",
+            "gatewayClassName: istio\nlisteners: [{name: a, port: 80, protocol: HTTP}]",
+        ),
+        (
+            "HTTPRoute",
+            "gateway.networking.k8s.io/v1beta1",
+            "parentRefs: [{name: a}]\nrules: [{backendRefs: [{name: a, port: 80}]}]",
+        ),
     ],
 )
-def test_kinds_to_come_are_refused_by_name(kind: str, version: str) -> None:
-    """A kind that is not implemented is refused, with file and line."""
-    text = resource(kind, "a: b", version=version)
+def test_kinds_to_come_are_refused_by_name(kind: str, version: str, spec: str) -> None:
+    """A kind that is not implemented is refused once it is right, with file and line."""
+    text = resource(kind, spec, version=version)
     assert refused(text) == ["kind"]
     with pytest.raises(WrongResources) as caught:
         check(read_text(text, "f.yaml"))
     assert caught.value.problems[0].refusal == f"REFUSED {kind} default/it kind f.yaml:1"
+    assert wrong(resource(kind, spec + "\nspecs: 1", version=version)) != []
+
+
+@pytest.mark.parametrize(("kind", "version"), [("TCPRoute", "v1alpha2"), ("GRPCRoute", "v1beta1"), ("UDPRoute", "v2")])
+def test_versions_that_are_not_served(kind: str, version: str) -> None:
+    """A version that the CRD does not serve is named, with one that it does."""
+    spec = "rules: [{backendRefs: [{name: a, port: 80}]}]"
+    (found,) = wrong(resource(kind, spec, version=f"gateway.networking.k8s.io/{version}"))
+    assert "use gateway.networking.k8s.io/v1" in found
 
 
 @pytest.mark.parametrize(
@@ -276,25 +291,23 @@ VALUES = st.recursive(
 )
 
 
-def specs(kind: str) -> st.SearchStrategy[Any]:
+def specs(schema: Any) -> st.SearchStrategy[Any]:
     """Values that come near to the fields of a kind, and others."""
-    fields = sorted(SCHEMAS["networking.istio.io", kind].fields)  # type: ignore[attr-defined]
+    fields = sorted((getattr(schema, "inner", None) or schema).fields)
     return st.dictionaries(st.sampled_from(fields), VALUES) | VALUES
 
 
-@pytest.mark.parametrize("kind", [kind for _, kind in SCHEMAS])
+@pytest.mark.parametrize(("group", "kind"), SCHEMAS)
 @given(data=st.data())
 @settings(deadline=None, max_examples=150)
-def test_any_spec_is_accepted_or_refused(kind: str, data: st.DataObject) -> None:
+def test_any_spec_is_accepted_or_refused(group: str, kind: str, data: st.DataObject) -> None:
     """Whatever stands in a spec, the outcome is a checked resource or a ResourceError that names it."""
-    spec = data.draw(specs(kind))
-    found = read_objects(
-        [{"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}]
-    )
+    spec = data.draw(specs(SCHEMAS[group, kind]))
+    found = read_objects([{"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}])
     try:
         check(found)
     except ResourceError as error:
-        assert f"object 1:1: {kind} default/a spec" in str(error)
+        assert f"object 1:1: {found[0]} " in str(error)
 
 
 @settings(deadline=None)

@@ -181,7 +181,7 @@ def test_what_istio_takes(rule: str) -> None:
         ("directResponse: {status: 200, body: {string: a, bytes: YQ==}}", "'bytes' and 'string' exclude each other"),
         ("directResponse: {status: 200, body: {bytes: hello}}", "body.bytes: must be in base64"),
         (f"{ROUTE}\nrewrite: {{}}", "spec.http[0].rewrite: must say what to rewrite"),
-        (f"{ROUTE}\nrewrite: {{uriRegexRewrite: {{match: a}}}}", "must have both a match and a rewrite"),
+        (f"{ROUTE}\nrewrite: {{uriRegexRewrite: {{match: a, rewrite: ''}}}}", "must have both a match and a rewrite"),
         (f"{ROUTE}\nrewrite: {{uri: /a, uriRegexRewrite: {{match: a, rewrite: b}}}}", "exclude each other"),
         (
             f"{ROUTE}\nrewrite: {{authority: a.b}}\nheaders: {{request: {{set: {{Host: c.d}}}}}}",
@@ -258,7 +258,7 @@ def test_what_is_wrong_with_a_rule(rule: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("hosts: [reviews]", "spec: says nothing: give it `http` rules"),
+        ("hosts: [reviews]", "spec: says nothing: give it `http`, `tcp` or `tls` rules"),
         (
             "hosts: ['*']\nhttp: [{%s}]",
             "5: VirtualService default/it spec.hosts[0]: the host * is not allowed on the mesh",
@@ -295,17 +295,20 @@ def test_what_is_wrong_with_the_whole(given: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        (resource("VirtualService", "hosts: [a]\ntcp: [{}]\ntls: [{}]"), ["spec.tcp", "spec.tls"]),
-        (rules("delegate: {name: other}"), ["spec.http[0].delegate"]),
         (
-            rules(f"match: [{{headers: {{'@request.auth.claims.sub': {{exact: a}}}}}}]\n{ROUTE}"),
+            rules(
+                f"match: [{{headers: {{'@request.auth.claims.sub': {{exact: a}}}}}}]\n{ROUTE}", more="gateways: [edge]"
+            ),
             ["spec.http[0].match[0].headers.@request.auth.claims.sub"],
         ),
         (
-            rules(f"match: [{{withoutHeaders: {{'@request.auth.claims[a][b]': {{}}}}}}]\n{ROUTE}"),
+            rules(
+                f"match: [{{withoutHeaders: {{'@request.auth.claims[a][b]': {{}}}}}}]\n{ROUTE}", more="gateways: [edge]"
+            ),
             ["spec.http[0].match[0].withoutHeaders.@request.auth.claims[a][b]"],
         ),
-        (rules(f"fault: {{delay: {{exponentialDelay: 1s}}}}\n{ROUTE}"), ["spec.http[0].fault.delay.exponentialDelay"]),
+        (rules(f"fault: {{abort: {{httpStatus: 600}}}}\n{ROUTE}"), ["spec.http[0].fault.abort.httpStatus"]),
+        (rules(f"fault: {{delay: {{percent: 101}}}}\n{ROUTE}"), ["spec.http[0].fault.delay.percent"]),
         (rules("redirect: {uri: /a, redirectCode: 304}"), ["spec.http[0].redirect.redirectCode"]),
     ],
 )

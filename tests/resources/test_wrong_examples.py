@@ -23,6 +23,18 @@ REJECTED = [name for name, truth in TRUTH.items() if not truth["accepted"]]
 
 # The line and words of each complaint; what Kubernetes' other kinds are refused for is not this package's business yet.
 CAUSES = {
+    "dubious-authz-from-commented-out": (13, "spec.rules[0].from: has no value (null)"),
+    "reject-authz-ipblock-invalid": (16, "after the `/` stands the number of leading bits that count, at most 32"),
+    "reject-authz-when-unknown-key": (
+        14,
+        "there is no attribute 'request.header[x-role]'; did you mean 'request.headers[x-role]'?",
+    ),
+    "reject-pa-port-mtls-without-selector": (
+        10,
+        "spec.portLevelMtls: is for the ports of some workloads: add a `selector`",
+    ),
+    "reject-ra-issuer-empty": (12, "spec.jwtRules[0].issuer: must not be empty: it is the `iss` of the tokens"),
+    "reject-ra-jwks-and-jwksuri": (14, "'jwks' and 'jwksUri' exclude each other"),
     "reject-dr-empty-traffic-policy": (9, "spec.trafficPolicy: must have at least one field"),
     "reject-dr-lb-simple-and-hash": (12, "'consistentHash' and 'simple' exclude each other"),
     "reject-dr-lb-unknown-enum": (11, "this is the text 'LEAST_CONNECTIONS'; did you mean 'LEAST_CONN'?"),
@@ -36,10 +48,15 @@ CAUSES = {
     "reject-gateway-port-over-65535": (12, "must be from 1 to 65535; this is 70000"),
     "reject-gateway-port-zero": (12, "must be from 1 to 65535; this is 0"),
     "reject-gateway-protocol-unknown": (14, "this is the text 'HTTP1'; did you mean 'HTTP'?"),
+    "reject-httproute-redirect-with-backend": (19, "sends nothing on: take the backendRefs away"),
+    "reject-httproute-rewrite-both-path-kinds": (24, "belongs to the type ReplacePrefixMatch"),
+    "reject-httproute-weight-negative": (17, "must be from 0 to 1000000; this is -1"),
     "reject-kind-misspelt": (
         3,
         "there is no kind 'VirtualServices' in networking.istio.io; did you mean 'VirtualService'?",
     ),
+    "reject-se-address-invalid": (11, "spec.addresses[0]: must be an IP address, or a range"),
+    "reject-workloadentry-without-address": (7, "the field 'address' is missing"),
     "reject-vs-cors-method-unknown": (16, "must be one of GET, HEAD, POST"),
     "reject-vs-fault-abort-status-99": (13, "must be from 200 to 599; this is 99"),
     "reject-vs-fault-percentage-bare-number": (14, "must be a mapping such as {value: 50}; this is the number 50"),

@@ -9,52 +9,56 @@ import pytest
 from meshtest.errors import ResourceError
 from meshtest.resources.manifest import read_objects, read_text
 from meshtest.resources.problem import WrongResources
-from meshtest.topology.service import GRPC, HTTP, HTTP2, SNIFFED, TCP, Service, protocol
+from meshtest.topology.protocol import Protocol, of_kubernetes_port, parsed
+from meshtest.topology.service import Service, exported
 from meshtest.topology.topology import topology
 
 
 @pytest.mark.parametrize(
     ("name", "number", "app_protocol", "wanted"),
     [
-        *(
-            ("http", 1, None, HTTP),
-            ("http-web", 1, None, HTTP),
-            ("HTTP-Web", 1, None, HTTP),
-            ("httpweb", 1, None, SNIFFED),
-        ),
-        *(
-            ("http2", 1, None, HTTP2),
-            ("grpc-a", 1, None, GRPC),
-            ("grpc-web", 1, None, HTTP),
-            ("grpc-web-a", 1, None, HTTP),
-        ),
-        *(
-            ("https", 1, None, TCP),
-            ("tls-a", 1, None, TCP),
-            ("tcp", 1, None, TCP),
-            ("mysql", 1, None, TCP),
-            ("redis", 1, None, TCP),
-        ),
-        *(
-            ("web", 1, None, SNIFFED),
-            ("", 80, None, SNIFFED),
-            ("", 3306, None, TCP),
-            ("db", 27017, None, TCP),
-            ("http", 3306, None, HTTP),
-        ),
-        *(
-            ("tcp", 1, "http", HTTP),
-            ("tcp", 1, "http-web", HTTP),
-            ("http", 1, "tcp", TCP),
-            ("http", 1, "mine", SNIFFED),
-        ),
-        *(("x", 1, "kubernetes.io/h2c", HTTP2), ("x", 1, "kubernetes.io/ws", HTTP), ("x", 1, "kubernetes.io/wss", TCP)),
-        *(("x", 3306, "mine", TCP), ("x", 1, "grpc-web", HTTP), ("http", 1, "", SNIFFED), ("udp", 1, None, "UDP")),
+        *(("http", 1, None, "HTTP"), ("http-web", 1, None, "HTTP"), ("HTTP-Web", 1, None, "HTTP")),
+        *(("http2", 1, None, "HTTP2"), ("grpc-a", 1, None, "GRPC"), ("httpweb", 1, None, "sniffed")),
+        *(("grpc-web", 1, None, "GRPC-WEB"), ("grpc-web-a", 1, None, "GRPC-WEB"), ("x", 1, "grpc-web", "GRPC-WEB")),
+        *(("https", 1, None, "HTTPS"), ("tls-a", 1, None, "TLS"), ("tcp", 1, None, "TCP")),
+        *(("mysql", 1, None, "MYSQL"), ("redis", 1, None, "REDIS"), ("mongo-x", 1, None, "MONGO")),
+        *(("web", 1, None, "sniffed"), ("", 80, None, "sniffed"), ("", 3306, None, "TCP")),
+        *(("db", 27017, None, "TCP"), ("http", 3306, None, "HTTP"), ("x", 3306, "mine", "TCP")),
+        *(("tcp", 1, "http", "HTTP"), ("tcp", 1, "http-web", "HTTP"), ("http", 1, "tcp", "TCP")),
+        *(("http", 1, "mine", "sniffed"), ("http", 1, "", "sniffed"), ("udp", 1, None, "UDP")),
+        *(("x", 1, "kubernetes.io/h2c", "HTTP2"), ("x", 1, "kubernetes.io/ws", "HTTP")),
+        ("x", 1, "kubernetes.io/wss", "HTTPS"),
     ],
 )
 def test_protocols(name: str, number: int, app_protocol: str | None, wanted: str) -> None:
     """The protocol is told by `appProtocol`, else by the port's name, else by a few numbers, else sniffed."""
-    assert protocol(name, number, app_protocol) == wanted
+    assert of_kubernetes_port(name, number, app_protocol) is Protocol(wanted)
+
+
+@pytest.mark.parametrize("protocol", [each for each in Protocol if each is not Protocol.SNIFFED])
+def test_a_protocol_is_one_thing(protocol: Protocol) -> None:
+    """A protocol is HTTP or bytes, and is found by its name however that is written."""
+    assert parsed(protocol.value.lower()) is parsed(protocol.value.title()) is protocol
+    assert protocol.http + protocol.tcp == (protocol is not Protocol.UDP)
+    assert protocol.http or not protocol.http2
+    assert protocol.tcp or not protocol.tls
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ([], {"*"}),
+        (["*"], {"*"}),
+        (["."], {"own"}),
+        (["own", "."], {"own"}),
+        ([".", "a"], {"own", "a"}),
+        (["~"], set()),
+        (["a", "*"], {"*"}),
+    ],
+)
+def test_exported(names: list[str], wanted: set[str]) -> None:
+    """What is exported to all needs no more names; `.` is the own namespace, `~` none."""
+    assert exported(names, "own") == wanted
 
 
 def services(*specs: dict[str, Any]) -> tuple[Service, ...]:
@@ -75,7 +79,7 @@ def test_addresses() -> None:
 
 
 def test_ports() -> None:
-    """Ports of TCP count; a target is a number or a name, by default the port itself."""
+    """A target is a number or a name, by default the port itself; what is UDP stays so."""
     ports = [
         {"port": 80},
         {"port": 81, "targetPort": 8081},
@@ -84,8 +88,9 @@ def test_ports() -> None:
         {"port": 83, "targetPort": 0},
     ]
     (service,) = services({"ports": ports})
-    assert [(each.number, each.target) for each in service.ports] == [(80, 80), (81, 8081), (82, "web"), (83, 83)]
-    assert service.port(53) is None
+    found = [(each.number, each.target) for each in service.ports]
+    assert found == [(80, 80), (81, 8081), (82, "web"), (53, 53), (83, 83)]
+    assert [each.number for each in service.ports if each.protocol is Protocol.UDP] == [53]
 
 
 def test_selectors() -> None:
@@ -136,8 +141,10 @@ def test_wrong_services(spec: str, said: str) -> None:
         (SERVICE + "internalTrafficPolicy: Local", "spec.internalTrafficPolicy"),
         (SERVICE + "trafficDistribution: PreferClose", "spec.trafficDistribution"),
         (
-            SERVICE.replace("name: web", "name: web, annotations: {networking.istio.io/exportTo: '.'}"),
-            "metadata.annotations.networking.istio.io/exportTo",
+            SERVICE.replace(
+                "name: web", "name: web, annotations: {networking.istio.io/traffic-distribution: PreferClose}"
+            ),
+            "metadata.annotations.networking.istio.io/traffic-distribution",
         ),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from meshtest.errors import ResourceError
 from meshtest.resources.manifest import read_objects, read_text
 from meshtest.topology.default import default_topology
+from meshtest.topology.endpoint import Locality
 from meshtest.topology.topology import Topology, topology
 
 
@@ -158,14 +159,19 @@ NODE = "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {topology.
 def test_localities() -> None:
     """An instance is where its node is, or where its label says."""
     made = read(NODE + pod("a", more="spec: {nodeName: n1}") + pod("b", "{istio-locality: r2.z2}") + pod("c"))
-    assert [made.locality(each) for each in made.instances] == [("r", "z", "s"), ("r2", "z2", ""), ("", "", "")]
+    assert [made.locality(each) for each in made.instances] == [
+        Locality("r", "z", "s"),
+        Locality("r2", "z2"),
+        Locality(),
+    ]
 
 
 @pytest.mark.parametrize("label", ["r", "r.z", "r.z.s", "r.z.s.t", "", "..."])
 def test_labels_of_locality(label: str) -> None:
     """Any label has three parts, some perhaps empty."""
     (each,) = (made := read(pod("a", f"{{istio-locality: '{label}'}}"))).instances
-    assert len(made.locality(each)) == 3
+    where = made.locality(each)
+    assert (where.region, where.zone, where.sub_zone) == (*label.split("."), "", "", "")[:3]
 
 
 def test_kinds_that_do_not_matter_are_passed_over() -> None:
@@ -267,4 +273,4 @@ def test_any_object_is_read_or_refused(
         assert "object 1" in str(error)
     else:
         assert all(made.endpoints(service, port) is not None for service in made.services for port in service.ports)
-        assert all(len(made.locality(each)) == 3 for each in made.instances)
+        assert all(isinstance(made.locality(each), Locality) for each in made.instances)

@@ -108,12 +108,12 @@ def test_warmup() -> None:
 
 
 def test_passthrough() -> None:
-    """PASSTHROUGH sends a call to the address that it asked for; the proxy never asks for endpoints then."""
+    """PASSTHROUGH sends a call to the address that it asked for; the proxy knows no endpoints then."""
     made = config(destination_rule("host: reviews\ntrafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}"))
     name = f"outbound|9080||{REVIEWS}"
     assert (made.clusters[name]["type"], made.clusters[name]["lb_policy"]) == ("ORIGINAL_DST", "CLUSTER_PROVIDED")
     assert "eds_cluster_config" not in made.clusters[name]
-    assert name not in made.as_json()["endpoints"]
+    assert made.as_json(made)["endpoints"][name]["endpoints"] == []
 
 
 @pytest.mark.parametrize(
@@ -291,14 +291,14 @@ def test_protocols_of_ports() -> None:
     ]
     assert protocols(GATEWAY_NAME) == [{"explicit_http_config"}, {"explicit_http_config"}, set()]
     rule = destination_rule(
-        "host: echo\ntrafficPolicy: {connectionPool: {http: {maxConcurrentStreams: 8, http2KeepAlive: {interval: 1s}}}}"
+        "host: echo\ntrafficPolicy: {connectionPool: {http: {maxConcurrentStreams: 8, http2KeepAlive: {interval: 1s, timeout: 1s}}}}"
     )
     made = config(rule, manifests=GRPC).clusters["outbound|7070||echo.default.svc.cluster.local"][
         "typed_extension_protocol_options"
     ]
     assert made[HTTP_OPTIONS]["explicit_http_config"]["http2_protocol_options"] == {
         "max_concurrent_streams": 8,
-        "connection_keepalive": {"interval": "1s"},
+        "connection_keepalive": {"interval": "1s", "timeout": "1s"},
     }
 
 

@@ -105,7 +105,7 @@ def test_hosts_in_common(server: list[str], rule: list[str], domains: list[str])
     assert found == domains
 
 
-@pytest.mark.parametrize("name", ["edge", "./edge", "default/edge", "edge.default.svc.cluster.local", "edge.default"])
+@pytest.mark.parametrize("name", ["edge", "default/edge", "edge.default.svc.cluster.local", "edge.default"])
 def test_names_of_gateways(name: str) -> None:
     """A gateway is named by itself, with its namespace, or in the old way."""
     assert list(hosts(GATEWAY + bound("['*']", gateways=name))) == ["*:80"]

@@ -110,7 +110,7 @@ def routes(http: list[dict[str, Any]], proxy: str) -> list[dict[str, Any]]:
     rule = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "it"}, "spec": spec}
     resources = check([*read_objects([rule]), *read_text(GATEWAY + SUBSETS, "f.yaml")])
     made = translate(Snapshot(topology(), resources), Proxy(topology().names[proxy][0]))
-    json.dumps(made.as_json(), allow_nan=False)
+    json.dumps(made.as_json(made), allow_nan=False)
     name = "http.8080" if proxy == GATEWAY_NAME else "9080"
     hosts = [each for each in made.routes[name]["virtual_hosts"] if REVIEWS in each["domains"]]
     return [each for host in hosts for each in host["routes"] if each.get("name") != "default"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshtest.translate.host import virtual_host_domains
+from meshtest.translate.host import alternative_names
 from tests.translate.snapshots import Json, config, destination_rule, virtual_host, virtual_service
 
 SERVICES = """
@@ -44,17 +44,12 @@ def hosts(text: str, port: str = "80", proxy: str = "productpage-v1") -> dict[st
 def test_domains() -> None:
     """A Service is called by its names as DNS in a namespace completes them, and by its address."""
     web = "web.default.svc.cluster.local"
-    assert virtual_host_domains(web, "10.0.0.1", "default") == [
-        web,
-        web + ".",
-        "web",
-        "web.default.svc",
-        "web.default",
-        "10.0.0.1",
-    ]
-    assert virtual_host_domains(web, "", "other") == [web, web + ".", "web.default", "web.default.svc"]
-    assert virtual_host_domains("example.com", "", "other") == ["example.com", "example.com."]
-    assert hosts("")["web.default.svc.cluster.local:80"]["domains"] == virtual_host_domains(web, "10.0.0.80", "default")
+    here = [f"{web}.", "web", "web.default.svc", "web.default"]
+    assert alternative_names(web, "default") == here
+    assert alternative_names(web, "other") == [f"{web}.", "web.default", "web.default.svc"]
+    assert alternative_names("example.com", "other") == ["example.com."]
+    assert alternative_names("10.0.0.1", "other") == []
+    assert hosts("")[f"{web}:80"]["domains"] == [web, *here, "10.0.0.80"]
 
 
 def test_shared_routes() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from meshtest.errors import MeshError
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, compact
+from meshtest.meshes.local.wire import Encoder, with_version
 from meshtest.translate.proxy_config import ProxyConfig
 
 Json = dict[str, Any]
@@ -27,7 +28,7 @@ class Step:
     envoy: Envoy
     before: ProxyConfig
     after: ProxyConfig
-    texts: dict[int, str] = field(default_factory=dict)  # JSON of resources that several proxies share, by their id
+    texts: Texts = field(default_factory=lambda: Texts())
 
     def back(self) -> Step:
         """The way back."""
@@ -35,9 +36,41 @@ class Step:
 
     def text(self, resource: Json) -> str:
         """The resource as JSON, made once."""
-        if id(resource) not in self.texts:
-            self.texts[id(resource)] = compact(resource)
-        return self.texts[id(resource)]
+        return self.texts.json(resource)
+
+    def write_routes(self, name: str, version: str, routes: Json) -> None:
+        """Put a route configuration into its watched file."""
+        path = self.envoy.routes_file(name)
+        if name in self.envoy.binary_routes:
+            self.envoy.write_bytes(path, self.texts.binary(version, routes))
+        else:
+            self.envoy.write(path, version, [self.text(routes)])
+
+
+class Texts:
+    """What is written to files, made once where several proxies share it."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder()
+        self._json: dict[int, str] = {}
+        self._binary: dict[int, bytes] = {}
+
+    def forget(self) -> None:
+        """What follows is about other resources; routes that stay the same objects are still known."""
+        self._json, self._binary = {}, {}
+        self._encoder.forget()
+
+    def json(self, resource: Json) -> str:
+        """A resource as JSON."""
+        if id(resource) not in self._json:
+            self._json[id(resource)] = compact(resource)
+        return self._json[id(resource)]
+
+    def binary(self, version: str, routes: Json) -> bytes:
+        """A DiscoveryResponse with a route configuration."""
+        if id(routes) not in self._binary:
+            self._binary[id(routes)] = self._encoder.encode(routes)
+        return with_version(version, self._binary[id(routes)])
 
 
 def take(steps: list[Step]) -> None:
@@ -89,7 +122,7 @@ def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
     version = str(next(_versions))
     step = Step(envoy, EMPTY, config)
     for name, routes in config.routes.items():
-        envoy.write(envoy.routes_file(name), version, [compact(routes)])
+        step.write_routes(name, version, routes)
     _write_all(step, "clusters", version, config.clusters)
     _write_all(step, "listeners", version, config.listeners)
 
@@ -124,9 +157,10 @@ def _change_routes(step: Step) -> Wanted:
     version = str(next(_versions))
     wanted: Wanted = {}
     for name, routes in step.after.routes.items():
-        if step.before.routes.get(name) != routes:
-            step.envoy.write(step.envoy.routes_file(name), version, [step.text(routes)])
-            if name in step.before.routes:  # a new one is read when a listener asks for it
+        known = os.path.exists(step.envoy.routes_file(name))
+        if not known or step.before.routes.get(name) != routes:
+            step.write_routes(name, version, routes)
+            if known:  # a new file is read when a listener asks for it
                 wanted[_ends(f".rds.{name.replace(':', '_')}.version_text")] = version
     return wanted
 
@@ -140,9 +174,12 @@ def _change_listeners(step: Step) -> Wanted:
 
 
 def _remove(step: Step) -> Wanted:
-    for name in step.before.routes.keys() - step.after.routes.keys():
-        with contextlib.suppress(OSError):
-            os.unlink(step.envoy.routes_file(name))
+    kept = {step.envoy.routes_file(name) for name in step.after.routes}
+    for name in step.before.routes:
+        for file in step.envoy.routes_files(name):
+            if file not in kept:
+                with contextlib.suppress(OSError):
+                    os.unlink(file)
     if not step.before.clusters.keys() - step.after.clusters.keys():
         return {}
     version = str(next(_versions))

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 from meshtest.errors import MeshError
 from meshtest.traffic.request import Request
-from meshtest.translate.gateway import Server, servers
+from meshtest.translate.gateway_server import Server, merged
 from meshtest.translate.host import intersection, wildcard
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 
 def entrance(snapshot: Snapshot, proxy: Proxy, request: Request) -> tuple[Server, str]:
     """The server for the request's port (by default the first), and the Host header to send."""
-    found = [server for group in servers(snapshot, proxy).values() for server in group]
+    found = [server for server in merged(snapshot, proxy).servers if server.protocol.http]
     if not found:
         raise MeshError(
             "nothing listens at the ingress gateway: no Gateway is applied that selects it; "

@@ -58,8 +58,9 @@ def compact(value: Json) -> str:
 class Envoy:
     """A proxy of the local mesh, configured through watched files in `folder`, that writes its logs to `logs`."""
 
-    def __init__(self, name: str, site: Site, folder: Path, logs: Path) -> None:
+    def __init__(self, name: str, site: Site, folder: Path, logs: Path, binary_routes: set[str]) -> None:
         self.name = name
+        self.binary_routes = binary_routes  # the names of large route configurations, which are not written as JSON
         self.site = site
         self.folder = folder
         self.log = Path(f"{logs}.log")
@@ -72,13 +73,22 @@ class Envoy:
 
     def routes_file(self, name: str) -> str:
         """The watched file that holds a route configuration."""
-        return str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}.json")
+        return self.routes_files(name)[name in self.binary_routes]
+
+    def routes_files(self, name: str) -> tuple[str, str]:
+        """The files that it may be in: as JSON, and in the binary form."""
+        file = str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}")
+        return f"{file}.json", f"{file}.pb"
 
     def write(self, path: str, version: str, resources: list[str]) -> None:
-        """Put resources (JSON texts) into a watched file at once: written beside, renamed into place."""
+        """Put resources (JSON texts) into a watched file."""
+        self.write_bytes(path, f'{{"version_info":"{version}","resources":[{",".join(resources)}]}}'.encode())
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Put a DiscoveryResponse into a watched file at once: written beside, renamed into place."""
         beside = f"{path}.new"
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(f'{{"version_info":"{version}","resources":[{",".join(resources)}]}}')
+        with open(beside, "wb") as file:
+            file.write(content)
         os.rename(beside, path)
 
     def start(self, executable: str, group: int) -> None:

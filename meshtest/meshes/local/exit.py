@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
-from meshtest.translate.host import virtual_host_domains
+from meshtest.translate.outbound_route import service_domains
 from meshtest.translate.proxy_config import ProxyConfig
 
 
@@ -15,7 +15,7 @@ def listener_for(topology: Topology, instance: Instance, config: ProxyConfig, au
     parts = urlsplit(f"//{authority}")
     host, port = parts.hostname or "", parts.port or 80
     for service in topology.services:
-        if host in virtual_host_domains(service.hostname, service.address, instance.namespace):
+        if host in service_domains(service, instance.namespace)[0]:
             own = f"{service.address}_{port}"
             if own in config.listeners:
                 return own

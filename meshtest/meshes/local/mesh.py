@@ -20,16 +20,18 @@ from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import Grounds, ground
 from meshtest.meshes.local.guardian import Guardian
+from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.loopback import Loopback
 from meshtest.meshes.local.site import Sites, sites
+from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads, plan
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.proxy_config import ProxyConfig, translate
-from meshtest.translate.snapshot import Json, Proxy, Snapshot
+from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
 
 Keyed = Mapping[tuple[str, str, str, str], Resource]
 
@@ -63,7 +65,10 @@ class LocalMesh:
         self._envoys: dict[str, Envoy] = {}
         self._configs: dict[str, ProxyConfig] = {}
         self._sent: dict[str, ProxyConfig] = {}
-        self._snapshot = Snapshot(topology, ())
+        self._memory = Memory()
+        self._texts = change.Texts()
+        self._large: set[str] = set()  # names of route configurations that have been large; they stay binary
+        self._snapshot = Snapshot(topology, (), self._memory)
         try:
             self._sites = self._place()
             self._start()
@@ -73,10 +78,7 @@ class LocalMesh:
 
     def _place(self) -> Sites:
         places = sites(self.topology.instances, self._loopback)
-        for site in places.by_address.values():
-            if not site.instance.gateway:
-                for port in sidecar_inbound.ports(self._snapshot, Proxy(site.instance)):
-                    site.inbound(port)
+        _open(places, self._snapshot)
         return places
 
     def _start(self) -> None:
@@ -88,7 +90,7 @@ class LocalMesh:
         self._workloads = Workloads(plan(self.topology, self._sites), logs / "workloads.log", guardian.group)
         for number, site in enumerate(self._sites.by_address.values()):
             name = f"{site.instance.name}.{site.instance.namespace}"
-            envoy = Envoy(name, site, folder / f"p{number}", logs / f"p{number}")
+            envoy = Envoy(name, site, folder / f"p{number}", logs / f"p{number}", self._large)
             self._envoys[site.instance.address] = envoy
             self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(
                 self._snapshot, envoy, shared
@@ -113,19 +115,20 @@ class LocalMesh:
 
     def _translated(self, snapshot: Snapshot, envoy: Envoy, shared: dict[int, Json]) -> tuple[ProxyConfig, ProxyConfig]:
         config = translate(snapshot, Proxy(envoy.site.instance))
+        self._large.update(name for name, routes in config.routes.items() if is_large(routes))
         return config, ground(config, Grounds(envoy.site, self._sites, self._watched(envoy), shared))
 
     def _watched(self, envoy: Envoy) -> Callable[[str], str | None]:
-        """Routes are watched where traffic flows: at gateways, and in sidecars for the ports of workloads."""
-        flowing = self._flowing
-        return lambda name: envoy.routes_file(name) if envoy.site.instance.gateway or name in flowing else None
+        """Routes are watched where traffic flows: at gateways, in sidecars for the ports of workloads; and where there are many."""
+        watched = self._flowing | self._large
+        return lambda name: envoy.routes_file(name) if envoy.site.instance.gateway or name in watched else None
 
     @cached_property
     def _flowing(self) -> frozenset[str]:
         """The route configurations (`9080`, or `host:port` of a sniffed port) for Services with workloads behind them."""
         gateways = {each.address for each in self.topology.instances if each.gateway}
         return frozenset(
-            str(port.number) if port.speaks_http else f"{service.hostname}:{port.number}"
+            str(port.number) if port.protocol.http else f"{service.hostname}:{port.number}"
             for service in self.topology.services
             for port in service.ports
             if any(each.address not in gateways for each in self.topology.endpoints(service, port))
@@ -134,12 +137,14 @@ class LocalMesh:
     def put(self, resources: Keyed) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
         self.check()
-        snapshot = Snapshot(self.topology, tuple(resources.values()))
+        check_limits(resources.values(), self._sites.apart)
+        snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
+        _open(self._sites, snapshot)
         shared: dict[int, Json] = {}
         new = {address: self._translated(snapshot, envoy, shared) for address, envoy in self._envoys.items()}
         changed = [address for address in new if new[address][1] != self._sent[address]]
-        texts: dict[int, str] = {}
-        steps = [change.Step(self._envoys[each], self._sent[each], new[each][1], texts) for each in changed]
+        self._texts.forget()
+        steps = [change.Step(self._envoys[each], self._sent[each], new[each][1], self._texts) for each in changed]
         try:
             change.take(steps)
         except MeshError:
@@ -236,6 +241,14 @@ class LocalMesh:
             self._workloads.close()
         guardian.wait()
         self._loopback.close()
+
+
+def _open(places: Sites, snapshot: Snapshot) -> None:
+    """Give each port on which a workload takes calls its place."""
+    for site in places.by_address.values():
+        if not site.instance.gateway:
+            for port in inbound_ports(snapshot, Proxy(site.instance)):
+                site.inbound(port.number)
 
 
 def _quick_place() -> str:

@@ -48,6 +48,11 @@ class Site:
         """Where the sidecar takes calls to a port of its workload."""
         return self.at(f"inbound {port}")
 
+    @property
+    def inbound_ports(self) -> list[int]:
+        """The ports of the workload for which the sidecar has such a place."""
+        return sorted(int(each.removeprefix("inbound ")) for each in self.chosen if each.startswith("inbound "))
+
     def workload(self, port: int) -> Address:
         """Where the workload itself listens."""
         return self.at(f"workload {port}")
@@ -64,6 +69,11 @@ class Sites:
 
     by_address: dict[str, Site]
     outside: Address
+
+    @property
+    def apart(self) -> bool:
+        """Whether each instance has an address of its own."""
+        return len({site.address for site in self.by_address.values()}) == len(self.by_address)
 
     def endpoint(self, address: str, port: int) -> Address:
         """Where calls to a virtual pod address go: to the instance's proxy."""

@@ -17,7 +17,7 @@ from meshtest.meshes.local.site import Address, Site, Sites
 from meshtest.topology.instance import Instance
 from meshtest.topology.service import DOMAIN
 from meshtest.topology.topology import Topology
-from meshtest.translate import sidecar_inbound
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
@@ -107,7 +107,7 @@ def plan(topology: Topology, sites: Sites) -> Json:
 
 def _instance(snapshot: Snapshot, site: Site) -> Json:
     instance = site.instance
-    ports = sidecar_inbound.ports(snapshot, Proxy(instance))
+    ports = [each.number for each in inbound_ports(snapshot, Proxy(instance))]
     return {
         "name": instance.name,
         "workload": instance.workload,
@@ -140,6 +140,6 @@ def upstreams(topology: Topology, site: Site) -> dict[str, Address]:
             [service.name] if service.namespace == site.instance.namespace else []
         )
         for port in service.ports:
-            listener = f"0.0.0.0_{port.number}" if port.speaks_http else f"{service.address}_{port.number}"
+            listener = f"0.0.0.0_{port.number}" if port.protocol.http else f"{service.address}_{port.number}"
             out |= {f"{name}:{port.number}": site.listener(listener) for name in names}
     return out

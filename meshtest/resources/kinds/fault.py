@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from meshtest.resources.document import Path
-from meshtest.resources.schema import DURATION, Enum, Message, Number, Report, Unsupported, Whole
+from meshtest.resources.kinds.status import STATUS
+from meshtest.resources.schema import DURATION, INT32, Enum, Message, Number, Report, Text, Within
 
 
 def _percent(spec: Mapping[str, Any], path: Path, report: Report) -> None:
@@ -35,17 +36,17 @@ FAULT = Message(
             {
                 "fixedDelay": DURATION,
                 "percentage": PERCENT,
-                "percent": Whole(0, 100),
-                "exponentialDelay": Unsupported("nor by Istio"),
+                "percent": Within(INT32, 0, 100),
+                "exponentialDelay": Text(lambda text: "Istio does not implement it: use fixedDelay"),
             },
             one_of=(("fixedDelay", "exponentialDelay"),),
         ),
         "abort": Message(
             {
-                "httpStatus": Whole(200, 599),
+                "httpStatus": STATUS,
                 "grpcStatus": Enum(GRPC_STATUSES),
                 "percentage": PERCENT,
-                "http2Error": Unsupported("nor by Istio"),
+                "http2Error": Text(lambda text: "Istio does not implement it: use httpStatus or grpcStatus"),
             },
             one_of=(("httpStatus", "grpcStatus", "http2Error"),),
         ),

@@ -36,6 +36,11 @@ def _somewhere(spec: Mapping[str, Any], path: Path, report: Report) -> None:
         report(path, "must say where to: uri, authority, scheme or port")
 
 
+def _one_path(spec: Mapping[str, Any], path: Path, report: Report) -> None:
+    if spec.get("uri") and spec.get("prefixRewrite"):
+        report((*path, "prefixRewrite"), "'prefixRewrite' and 'uri' exclude each other: keep one")
+
+
 REDIRECT = Message(
     {
         "uri": TEXT,
@@ -46,7 +51,7 @@ REDIRECT = Message(
         "scheme": Enum(("http", "https", "")),
         "redirectCode": _RedirectCode(),
     },
-    one_of=(("port", "derivePort"), ("uri", "prefixRewrite")),
-    rules=(_somewhere,),
+    one_of=(("port", "derivePort"),),
+    rules=(_somewhere, _one_path),
     form="{uri: /new}",
 )

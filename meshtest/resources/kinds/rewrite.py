@@ -13,7 +13,9 @@ from meshtest.resources.schema import TEXT, Message, Report
 def _rewritten(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     if not any(spec.values()):
         report(path, "must say what to rewrite: uri, uriRegexRewrite or authority")
-    if "uriRegexRewrite" in spec and not spec["uriRegexRewrite"].get("rewrite"):
+    if spec.get("uri") and "uriRegexRewrite" in spec:
+        report((*path, "uriRegexRewrite"), "'uriRegexRewrite' and 'uri' exclude each other: keep one")
+    if "uriRegexRewrite" in spec and not spec["uriRegexRewrite"]["rewrite"]:
         report((*path, "uriRegexRewrite"), "must have both a match and a rewrite")
 
 
@@ -21,9 +23,8 @@ REWRITE = Message(
     {
         "uri": TEXT,
         "authority": TEXT,
-        "uriRegexRewrite": Message({"match": REGEX, "rewrite": TEXT}, required=("match",)),
+        "uriRegexRewrite": Message({"match": REGEX, "rewrite": TEXT}, required=("match", "rewrite")),
     },
-    one_of=(("uri", "uriRegexRewrite"),),
     rules=(_rewritten,),
     form="{uri: /new}",
 )
