@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from meshtest.analysis.binding import Binding, Rule, bindings, merged_rules
+from meshtest.analysis.binding import Binding, bindings, merged_rules
 from meshtest.analysis.catalogue import (
     ANY_ORIGIN_WITH_CREDENTIALS,
     DEPRECATED_PERCENT,
@@ -28,6 +28,7 @@ from meshtest.analysis.pattern import pattern
 from meshtest.analysis.sentence import destination
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
+from meshtest.translate.virtual_service import Rule
 
 Spec = Mapping[str, Any]
 _HOST = ("host", ":authority")
@@ -36,7 +37,7 @@ _HOST = ("host", ":authority")
 def check(world: World) -> Iterator[Finding]:
     """The actions of each rule."""
     for binding in bindings(world):
-        for rule in binding.own_rules():
+        for rule in binding.rules.http:
             spec = rule.spec
             if "mirror" in spec or "mirrors" in spec:
                 yield from _mirrors(rule)
@@ -72,7 +73,7 @@ def _mirrors(rule: Rule) -> Iterator[Finding]:
             yield DEPRECATED_PERCENT.at(rule.resource, (*rule.path, field), message)
 
 
-def _rewrites(rules: list[Rule]) -> Iterator[Finding]:
+def _rewrites(rules: Sequence[Rule]) -> Iterator[Finding]:
     for rule in rules:
         uri = rule.spec.get("rewrite", {}).get("uri", "")
         if uri:
@@ -167,7 +168,7 @@ def _level(rule: Rule, given: Spec, path: Path, side: str) -> Iterator[Finding]:
 
 
 def _two_levels(rule: Rule, top: Spec, own: Spec, path: Path) -> Iterator[Finding]:
-    above = {name.lower(): how for how in ("set", "add") for name in top.get(how, {})}
+    above = {name.lower(): done for how, done in (("set", "set"), ("add", "added")) for name in top.get(how, {})}
     for name in own.get("set", {}):
         if name.lower() in above and name.lower() not in _HOST:
             message = f"{name} is {above[name.lower()]} for the whole rule too, and one value overrides the other. Set it in one place"

@@ -29,14 +29,14 @@ from meshtest.analysis.catalogue import (
 from meshtest.analysis.client_tls import target
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.gateway import Gateway, gateways
-from meshtest.analysis.host import UDP, Host, Port, listed
+from meshtest.analysis.host import Host, Port, listed
 from meshtest.analysis.matching import METHODS
 from meshtest.analysis.sentence import line
 from meshtest.analysis.workload import Workload
 from meshtest.analysis.world import World, selector_of
 from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
-from meshtest.topology.service import SNIFFED
+from meshtest.topology.protocol import Protocol
 from meshtest.translate.host import matches
 
 Spec = Mapping[str, Any]
@@ -81,7 +81,7 @@ class Policy:
             if not pod.gateway
             for host in self.world.services_of(pod)
             for port in host.ports
-            if port.protocol != UDP
+            if port.protocol is not Protocol.UDP
         ]
 
     def values(self, index: int) -> Iterator[tuple[str, str, Path]]:
@@ -282,7 +282,7 @@ def _host(world: World, policy: Policy, value: str, path: Path, effect: str) -> 
     if not policy.workloads:
         return
     if all(pod.gateway for pod in policy.workloads):
-        served = [host for gateway in _gateways_of(world, policy) for server in gateway.servers for _, host in server.hosts]
+        served = [host for gateway in _gateways_of(world, policy) for server in gateway.servers for host in server.names]
         name = value.partition(":")[0].lower()
         if served and name != "*" and not name.endswith("*") and not any(matches(name, host.lower()) for host in served):
             message = f"no Gateway serves {value} at these pods (served are {listed(list(dict.fromkeys(served)))}), {effect}. Write a host that is served"
@@ -339,7 +339,7 @@ def _tcp(policy: Policy, index: int) -> Iterator[Finding]:
         return
     if closed and not _other_fields(rule):
         name, number = sorted(closed)[0]
-        open_ports = sorted({key[1] for key, port in ports.items() if port.http and port.protocol != SNIFFED})
+        open_ports = sorted({key[1] for key, port in ports.items() if port.protocol.http})
         instead = f"ports: [\"{open_ports[0]}\"]" if open_ports else "the ports that carry HTTP"
         message = (
             f"all connections to port {number} of {name} are denied: it carries no HTTP, where {listed(fields)} cannot be seen, and a DENY rule without them "

@@ -70,7 +70,7 @@ def _locality(world: World, rule: Resource, setting: Spec, path: Path) -> Iterat
             f"Add an outlierDetection beside this loadBalancer"
         )
         yield FAILOVER_WITHOUT_DETECTION.at(rule, (*at, field), message)
-    regions = {each[0] for each in world.topology.localities.values() if each[0]}
+    regions = {each.region for each in world.topology.localities.values() if each.region}
     if regions:
         yield from _regions(rule, setting, at, regions)
 

@@ -20,10 +20,10 @@ from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.gateway import Gateway, gateways
 from meshtest.analysis.host import Host, Port, listed
 from meshtest.analysis.sentence import line, short
-from meshtest.analysis.world import MESH, World
+from meshtest.analysis.world import World
 from meshtest.resources.manifest import NETWORKING
 from meshtest.translate.host import resolved
-from meshtest.translate.virtual_service import gateway_name
+from meshtest.translate.virtual_service import MESH, gateway_name
 
 
 def check(world: World) -> Iterator[Finding]:
@@ -81,10 +81,10 @@ def _gateway_hosts(binding: Binding, gateway: Gateway, path: tuple[str | int, ..
         return
     elsewhere = [server for host in hosts for server in gateway.serving(host, None)]
     if elsewhere:
-        spaces = sorted({space for server in elsewhere for space, _ in server.hosts if space})
+        spaces = sorted({space for server in elsewhere for space, _ in server.pairs if space})
         why = f"its hosts are for VirtualServices in {listed(spaces)} only, and this one is in {namespace}"
     else:
-        served = list(dict.fromkeys(host for server in gateway.servers for _, host in server.hosts))
+        served = list(dict.fromkeys(host for server in gateway.servers for host in server.names))
         why = f"it serves {listed(served)}, and this VirtualService is for {listed(hosts)}"
     message = f"the Gateway {gateway.name} serves none of the hosts, so that requests for them get 404 there: {why}. Make the hosts meet"
     yield HOST_NOT_IN_GATEWAY.at(binding.resource, path, message)
@@ -137,7 +137,7 @@ def _unknown_host(world: World, binding: Binding, given: str, name: str, path: t
 
 def _wildcard(binding: Binding, name: str, found: list[Host], path: tuple[str | int, ...]) -> Iterator[Finding]:
     services = [each for each in found if each.name != name]
-    routes = [rule.spec["route"] for rule in binding.own_rules() if rule.spec.get("route") and not rule.spec.get("match")]
+    routes = [rule.spec["route"] for rule in binding.rules.http if rule.spec.get("route") and not rule.spec.get("match")]
     if len(services) < 2 or not routes or len(routes[0]) != 1:
         return
     target = routes[0][0]["destination"]["host"]
@@ -190,8 +190,8 @@ def _at_servers(binding: Binding, section: str) -> str:
         return ""
     server = binding.servers[0]
     return (
-        f"the {_SECTIONS[section]} rules are never used: the Gateway {server.gateway.name} {server.speaks} on port {server.number} "
-        f"({server.protocol}{f', {server.mode}' if server.mode else ''}). Write `{server.rules}` rules, or change the protocol of the server"
+        f"the {_SECTIONS[section]} rules are never used: the Gateway {server.gateway} {server.speaks} on port {server.number} "
+        f"({server.word}). Write `{server.rules}` rules, or change the protocol of the server"
     )
 
 
@@ -208,10 +208,10 @@ def _in_mesh(binding: Binding, section: str, given: list[str]) -> str:
     if section == "http":
         kind = "protocol: HTTP" if service.entry else f"name it http-{port.name.rpartition('-')[2] or 'web'}"
         remedy = f"If it does speak HTTP, {'write ' if service.entry else ''}{kind}"
-        if port.protocol == "TLS":
+        if port.protocol.tls:
             remedy = "Callers encrypt already, so that only `tls` rules by server name are possible"
     else:
-        remedy = f"Write `{'http' if port.http else 'tls' if port.protocol == 'TLS' else 'tcp'}` rules"
+        remedy = f"Write `{'http' if port.http else 'tls' if port.protocol.tls else 'tcp'}` rules"
     return f"{effect}. {remedy}"
 
 
@@ -219,7 +219,9 @@ def _fits(section: str, port: Port) -> bool:
     """Whether a sidecar looks at the section for calls of the port (`pilot/pkg/networking/core/tls.go`, `httproute.go`)."""
     if section == "http":
         return port.http
-    return port.protocol == "TLS" if section == "tls" else port.protocol in ("TCP", "sniffed")
+    if section == "tls":
+        return port.protocol.tls
+    return not port.protocol.tls and not port.protocol.http
 
 
 def _conflicts(world: World) -> Iterator[Finding]:

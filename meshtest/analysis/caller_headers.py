@@ -26,7 +26,7 @@ def check(world: World) -> Iterator[Finding]:
     for binding in bindings(world):
         inside = binding.mesh_only and any(not service.entry for service in binding.services)
         told: set[str] = set()
-        for rule in binding.own_rules():
+        for rule in binding.rules.http:
             for index, match in enumerate(rule.spec.get("match", [])):
                 for name in match.get("headers", {}):
                     path = (*rule.path, "match", index, "headers", name)
@@ -36,13 +36,19 @@ def check(world: World) -> Iterator[Finding]:
                     if lowered.startswith(_CLAIMS):
                         yield from _claims(world, binding, path)
                         told.add(lowered)
-                    elif inside and not _COMMON.fullmatch(lowered):
+                    elif inside and not common_header(name):
                         told.add(lowered)
-                        yield HEADER_NOT_FORWARDED.at(binding.resource, path, _sentence(name, binding))
+                        called = next(service.short for service in binding.services if not service.entry)
+                        yield HEADER_NOT_FORWARDED.at(binding.resource, path, not_forwarded(name, called))
 
 
-def _sentence(name: str, binding: Binding) -> str:
-    services = next(service.short for service in binding.services if not service.entry)
+def common_header(name: str) -> bool:
+    """Whether callers send a header of themselves, or as a matter of course."""
+    return bool(_COMMON.fullmatch(name.lower()))
+
+
+def not_forwarded(name: str, services: str) -> str:
+    """That a header may be missing inside the mesh."""
     return (
         f"calls of {services} inside the mesh carry {name} only where the calling workload's own program sends it on: proxies do not copy headers "
         f"from the request that came in to those that go out, so that this match may never apply. Does every caller forward {name}? "

@@ -18,6 +18,8 @@ UNKNOWN_DESTINATION_PORT = Code("MT0102", "A destination's port is no port of it
 DESTINATION_PORT_NEEDED = Code("MT0103", "A destination without a port gets one that its service does not have", istio="IST0112")
 UNKNOWN_SUBSET = Code("MT0104", "No DestinationRule that counts defines a destination's subset", istio="IST0101")
 EMPTY_SUBSET = Code("MT0105", "Traffic is sent to a subset that selects no pod", istio="IST0173")
+GATEWAY_DOES_NOT_LISTEN = Code("MT0106", "Traffic is sent to a gateway that does not listen")
+PROTOCOL_OF_DESTINATION = Code("MT0107", "A destination's port speaks TLS where the rule sends plain HTTP, or the other way round")
 
 # Delegates
 UNKNOWN_DELEGATE = Code("MT0111", "A rule delegates to a VirtualService that does not serve as delegate")
@@ -47,6 +49,7 @@ HEADER_NOT_FORWARDED = Code("MT0209", "A rule inside the mesh wants a header tha
 NOTHING_FOR_THE_REST = Code("MT0210", "Requests that match no rule get 404")
 CASE_OF_REGEX = Code("MT0211", "ignoreUriCase has no effect")
 CLAIMS_WITHOUT_AUTHENTICATION = Code("MT0212", "Routes by claims of tokens that nobody checks", istio="IST0149")
+LABELS_BESIDE_GATEWAYS = Code("MT0213", "Labels of the caller do not count beside gateways")
 
 # Actions
 WEIGHT_OMITTED = Code("MT0301", "A destination without a weight beside others gets nothing")

@@ -74,14 +74,14 @@ def _credential(world: World, rule: Resource, tls: Spec, path: Path, hosts: list
 
 def _speaks(world: World, rule: Resource, path: Path, ports: list[tuple[Host, Port]]) -> Iterator[Finding]:
     for host, port in ports:
-        if port.protocol == "TLS" and not _http_leads_to(world, host, port):
+        if port.protocol.tls and not _http_leads_to(world, host, port):
             message = (
                 f"callers of {host.short} encrypt already on port {port.number} ({port.name}), and this encrypts once more, so that the handshake fails. "
                 f"Take this tls away, or let callers speak HTTP on a port of protocol HTTP (such as 80 with targetPort {port.number})"
             )
             yield DOUBLE_TLS.at(rule, path, message)
             return
-        if port.speaks_http and not _tls_port(port) and (not host.entry or (port.number == 80 and not _ruled(world, host))):
+        if port.protocol.http and not _tls_port(port) and (not host.entry or (port.number == 80 and not _ruled(world, host))):
             what = "speaks plain HTTP there by its name" if not host.entry else "speaks plain HTTP there, if it does as usual"
             message = (
                 f"connections to port {port.number} of {host.short} are encrypted, but the server {what}, so that they fail (503, UF). "
@@ -108,7 +108,7 @@ def _number(destination: Spec) -> int | None:
 
 
 def _ruled(world: World, host: Host) -> bool:
-    names = world.once("hosts with HTTP rules", lambda: {name for each in bindings(world) if each.rules.rules for name in each.rules.hosts})
+    names = world.once("hosts with HTTP rules", lambda: {name for each in bindings(world) if each.rules.http for name in each.rules.hosts})
     return host.name in names
 
 

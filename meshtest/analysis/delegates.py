@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from meshtest.analysis.binding import Binding, bindings, delegations
 from meshtest.analysis.catalogue import DELEGATE_CONFLICT, UNKNOWN_DELEGATE, UNUSED_DELEGATE
-from meshtest.analysis.delegate import contradict, merged_matches
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.sentence import line, wanted
 from meshtest.analysis.world import World
 from meshtest.resources.manifest import NETWORKING
+from meshtest.translate.delegate import conflict, merged_matches
+from meshtest.translate.virtual_service import Rule
 
 Key = tuple[str, str]
 
@@ -20,8 +21,8 @@ def check(world: World) -> Iterator[Finding]:
     """Delegates that are missing, hidden, contradictory, or that nobody uses."""
     by_name = {(each.resource.namespace, each.resource.name): each for each in bindings(world)}
     for binding in by_name.values():
-        for index, key in delegations(binding.rules):
-            yield from _delegation(world, by_name, binding, index, key)
+        for rule, key in delegations(binding.rules):
+            yield from _delegation(world, by_name, binding, rule, key)
         if binding.delegate and not binding.roots and not _used_by_wrong(world):
             yield UNUSED_DELEGATE.at(
                 binding.resource,
@@ -35,8 +36,8 @@ def _used_by_wrong(world: World) -> bool:
     return any(kind == "VirtualService" for _, kind, _, _ in world.wrong)
 
 
-def _delegation(world: World, by_name: dict[Key, Binding], root: Binding, index: int, key: Key) -> Iterator[Finding]:
-    path = ("spec", "http", index, "delegate")
+def _delegation(world: World, by_name: dict[Key, Binding], root: Binding, rule: Rule, key: Key) -> Iterator[Finding]:
+    path = (*rule.path, "delegate")
     found = by_name.get(key)
     effect = "the rule is dropped, and its requests go on to the next one, or get 404"
     if root.delegate:
@@ -55,7 +56,7 @@ def _delegation(world: World, by_name: dict[Key, Binding], root: Binding, index:
         message = f"{key[0]}/{key[1]} is not exported to {root.resource.namespace}, so that {effect}. Widen its exportTo"
         yield UNKNOWN_DELEGATE.at(root.resource, path, message)
     else:
-        yield from _conflicts(root, index, found)
+        yield from _conflicts(root, rule, found)
 
 
 def _near(by_name: dict[Key, Binding], key: Key) -> str:
@@ -65,14 +66,14 @@ def _near(by_name: dict[Key, Binding], key: Key) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _conflicts(root: Binding, index: int, found: Binding) -> Iterator[Finding]:
-    mine = root.rules.rules[index].get("match", [])
-    where = line(root.resource, ("spec", "http", index), found.resource)
-    for rule in found.own_rules():
+def _conflicts(root: Binding, delegating: Rule, found: Binding) -> Iterator[Finding]:
+    mine = delegating.spec.get("match", [])
+    where = line(root.resource, delegating.path, found.resource)
+    for rule in found.rules.http:
         its = rule.spec.get("match", [])
         if merged_matches(mine, its) is not None:
             continue
-        bad = next(number for number, one in enumerate(its) if all(contradict(other, one) for other in mine))
+        bad = next(number for number, one in enumerate(its) if all(conflict(other, one) for other in mine))
         asked = " or ".join(wanted(each) for each in mine)
         message = (
             f"this match ({wanted(its[bad])}) lies outside of what its root delegates at {where} ({asked}), so that the whole rule is dropped. "

@@ -6,21 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from meshtest.analysis.binding import Binding, Rule, bindings, layer4
+from meshtest.analysis.binding import Binding, bindings
 from meshtest.analysis.catalogue import (
     DESTINATION_PORT_NEEDED,
     EMPTY_SUBSET,
+    GATEWAY_DOES_NOT_LISTEN,
+    PROTOCOL_OF_DESTINATION,
     UNKNOWN_DESTINATION,
     UNKNOWN_DESTINATION_PORT,
     UNKNOWN_SUBSET,
 )
 from meshtest.analysis.finding import INFO, Finding
+from meshtest.analysis.gateway import gateways
 from meshtest.analysis.host import Host, listed
 from meshtest.analysis.sentence import line, percent, short
+from meshtest.analysis.workload import Workload
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
 from meshtest.translate.destination_rule import DestinationRule
 from meshtest.translate.host import resolved
+from meshtest.translate.virtual_service import MESH, Rule
 
 Spec = Mapping[str, Any]
 
@@ -33,9 +38,13 @@ class Target:
     rule: Rule
     spec: Spec
     path: Path
-    section: str
     share: float
     mirror: bool = False
+
+    @property
+    def section(self) -> str:
+        """The section of the rule: http, tls or tcp."""
+        return self.rule.section
 
     @property
     def failing(self) -> str:
@@ -55,27 +64,25 @@ def targets(world: World) -> list[Target]:
 
 
 def _targets(binding: Binding) -> Iterator[Target]:
-    for rule in binding.own_rules():
-        yield from _routes(binding, rule, "http")
+    for rule in binding.rules.http:
+        yield from _routes(binding, rule)
         spec = rule.spec
         if "mirror" in spec:
-            yield Target(binding, rule, spec["mirror"], (*rule.path, "mirror"), "http", 100, True)
+            yield Target(binding, rule, spec["mirror"], (*rule.path, "mirror"), 100, True)
         for index, each in enumerate(spec.get("mirrors", [])):
             path = (*rule.path, "mirrors", index, "destination")
-            yield Target(binding, rule, each["destination"], path, "http", 100, True)
-    for section in ("tls", "tcp"):
-        if binding.resource.spec.get(section):
-            for rule in layer4(binding, section):
-                yield from _routes(binding, rule, section)
+            yield Target(binding, rule, each["destination"], path, 100, True)
+    for rule in (*binding.rules.tls, *binding.rules.tcp):
+        yield from _routes(binding, rule)
 
 
-def _routes(binding: Binding, rule: Rule, section: str) -> Iterator[Target]:
+def _routes(binding: Binding, rule: Rule) -> Iterator[Target]:
     routes = rule.spec.get("route", [])
     total = sum(each.get("weight", 0) for each in routes)
     for index, each in enumerate(routes):
         share = 100.0 if len(routes) == 1 else 100 * each.get("weight", 0) / (total or 1)
         path = (*rule.path, "route", index, "destination")
-        yield Target(binding, rule, each["destination"], path, section, share)
+        yield Target(binding, rule, each["destination"], path, share)
 
 
 def check(world: World) -> Iterator[Finding]:
@@ -94,8 +101,64 @@ def check(world: World) -> Iterator[Finding]:
                 f"Write one of the ports of the service (not of its pods)"
             )
             yield UNKNOWN_DESTINATION_PORT.at(target.rule.resource, (*target.path, "port", "number"), message)
+        else:
+            yield from _protocol(world, target, found, port)
         if target.spec.get("subset"):
             yield from _subset(world, target, found)
+        yield from _gateway(world, target, found, port)
+
+
+def _protocol(world: World, target: Target, found: Host, number: int) -> Iterator[Finding]:
+    """What the rule forwards against what the port takes, by its name and after what a DestinationRule makes of it."""
+    port = found.port(number)
+    if port is None or _gateway_pods(world, found):
+        return
+    path = (*target.path, "port", "number")
+    at_gateways, callers = _namespaces(world, target)
+    rules = [world.rule_for(found.name, namespace) for namespace in sorted(at_gateways | callers) or [found.namespace]]
+    policies = [rule.policy_for(number, target.spec.get("subset", "")) if rule else {} for rule in rules]
+    if target.section == "tls" and port.protocol.http and not str(port.target).endswith("443") and not str(number).endswith("443"):
+        message = (
+            f"TLS is passed on as it is, and port {number} of {found.short} speaks plain HTTP by its name ({port.name}), so that the handshake fails. "
+            f"Let the Gateway decrypt (tls.mode SIMPLE, and `http` rules), or send to a port that speaks TLS"
+        )
+        yield PROTOCOL_OF_DESTINATION.at(target.rule.resource, path, message)
+    modes = {policy.get("tls", {}).get("mode", "DISABLE") for policy in policies}
+    if target.section == "http" and port.protocol.tls and not target.mirror and modes == {"DISABLE"}:
+        message = (
+            f"plain HTTP is sent to port {number} of {found.short}, which speaks {port.protocol.value}, so that {target.failing}. "
+            f"Add a DestinationRule with tls.mode SIMPLE for this port, so that the proxy encrypts"
+        )
+        yield PROTOCOL_OF_DESTINATION.at(target.rule.resource, path, message)
+
+
+def _gateway_pods(world: World, found: Host) -> list[Workload]:
+    """The pods behind a Service of a gateway; none if they are not all known as gateways."""
+    selector = found.resource.spec.get("selector") if not found.entry else None
+    pods = world.workloads.select(selector, found.namespace) if selector else []
+    return pods if all(pod.gateway and pod.known for pod in pods) else []
+
+
+def _gateway(world: World, target: Target, found: Host, number: int | None) -> Iterator[Finding]:
+    """A gateway's pods listen on what Gateways open, and on nothing else."""
+    pods = _gateway_pods(world, found)
+    if not pods or (number is None and len(found.ports) != 1):
+        return
+    port = found.port(number) if number is not None else found.ports[0]
+    mine = {id(pod) for pod in pods}
+    opened = {
+        server.number
+        for gateway in gateways(world).values()
+        if any(id(pod) in mine for pod in gateway.workloads)
+        for server in gateway.servers
+    }
+    if port and port.number not in opened and port.target not in opened and port.number not in (15021, 15090):
+        has = f"; open are {listed([str(each) for each in sorted(opened)])}" if opened else ""
+        message = (
+            f"no Gateway opens port {port.number} at {found.short}, so that nothing listens there and {target.failing}{has}. "
+            f"Add a Gateway with a server for this port"
+        )
+        yield GATEWAY_DOES_NOT_LISTEN.at(target.rule.resource, target.path, message)
 
 
 def _unknown(world: World, target: Target) -> Iterator[Finding]:
@@ -107,8 +170,8 @@ def _unknown(world: World, target: Target) -> Iterator[Finding]:
         remedy = f"the {wide.resource} covers it with {wide.name}, but a destination must be written as the service is: {wide.name}"
     elif near:
         hint = near if "." in given or near.partition(".")[2] != f"{resource.namespace}.svc.cluster.local" else short(near).partition(".")[0]
-        expanded = "; only names without a dot are completed" if "." in given and near.startswith(f"{given}.") else ""
-        remedy = f"did you mean {hint}{expanded}?"
+        expanded = " Only names without a dot are completed" if "." in given and near.startswith(f"{given}.") else ""
+        remedy = f"did you mean {hint}?{expanded}"
     else:
         remedy = "name a service, or add a ServiceEntry for it"
         if world.assumed:
@@ -147,7 +210,7 @@ def _called_without(target: Target, found: Host) -> tuple[int, str] | None:
     if len(found.ports) > 1:
         for server in target.binding.servers:
             if found.port(server.number) is None and (not ports or server.number in ports):
-                return server.number, f"at the Gateway {server.gateway.name}"
+                return server.number, f"at the Gateway {server.gateway}"
     if target.section != "http" and len(found.ports) == 1:
         return None
     # A sidecar knows, of the services, those that have the called port, and of these that port alone (`httproute.go`).
@@ -160,16 +223,18 @@ def _called_without(target: Target, found: Host) -> tuple[int, str] | None:
 
 def _subset(world: World, target: Target, found: Host) -> Iterator[Finding]:
     name = target.spec["subset"]
-    rules = {namespace: world.rule_for(found.name, namespace) for namespace in sorted(_namespaces(world, target, found))}
+    at_gateways, callers = _namespaces(world, target)
+    proxies = sorted(at_gateways | callers) or [found.namespace]
+    rules = {namespace: world.rule_for(found.name, namespace) for namespace in proxies}
     defining = [rule for rule in rules.values() if rule and rule.subset(name)]
     path = (*target.path, "subset")
     if not defining:
         yield UNKNOWN_SUBSET.at(target.rule.resource, path, _undefined(world, target, found, [*rules.values()]))
         return
     blind = [namespace for namespace, rule in rules.items() if not rule or not rule.subset(name)]
-    if blind and _gateway_namespaces(target) & set(blind):
+    if at_gateways & set(blind):
         message = (
-            f"the proxies of the Gateway run in {listed(blind)}, where the DestinationRule that defines {found.short} {name} is not visible, "
+            f"the proxies of the Gateway run in {listed(sorted(at_gateways & set(blind)))}, where the DestinationRule that defines {found.short} {name} is not visible, "
             f"so that {target.failing}. Widen its exportTo"
         )
         yield UNKNOWN_SUBSET.at(target.rule.resource, path, message)
@@ -177,14 +242,13 @@ def _subset(world: World, target: Target, found: Host) -> Iterator[Finding]:
         yield from _empty(target, found, defining[0], path)
 
 
-def _gateway_namespaces(target: Target) -> set[str]:
-    return {namespace for gateway in target.binding.gateways for namespace in gateway.namespaces}
-
-
-def _namespaces(world: World, target: Target, found: Host) -> set[str]:
-    """Where the proxies are that may send here; the service's own where nobody is known."""
-    callers = _gateway_namespaces(target) | target.binding.callers(world)
-    return callers or {found.namespace}
+def _namespaces(world: World, target: Target) -> tuple[frozenset[str], frozenset[str]]:
+    """Where the proxies are that may send here: those of Gateways, and sidecars."""
+    matches = target.rule.spec.get("match", [])
+    named = {name for match in matches for name in match.get("gateways", [])} if all(match.get("gateways") for match in matches) else set()
+    at_gateways = (each for each in target.binding.gateways if not named or each.name in named)
+    callers = target.binding.callers(world) if not named or MESH in named else frozenset()
+    return frozenset(namespace for each in at_gateways for namespace in each.namespaces), callers
 
 
 def _undefined(world: World, target: Target, found: Host, rules: list[DestinationRule | None]) -> str:

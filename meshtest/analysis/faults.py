@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshtest.analysis.binding import Rule, bindings
+from meshtest.analysis.binding import bindings
 from meshtest.analysis.catalogue import (
     ABORT_WITHOUT_STATUS,
     DELAY_BEYOND_TIMEOUT,
@@ -19,6 +19,7 @@ from meshtest.analysis.sentence import percent
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
 from meshtest.resources.duration import nanoseconds
+from meshtest.translate.virtual_service import Rule
 
 Spec = Mapping[str, Any]
 _STATUSES = ("httpStatus", "grpcStatus", "http2Error")
@@ -27,7 +28,7 @@ _STATUSES = ("httpStatus", "grpcStatus", "http2Error")
 def check(world: World) -> Iterator[Finding]:
     """The faults of each rule."""
     for binding in bindings(world):
-        for rule in binding.own_rules():
+        for rule in binding.rules.http:
             if "fault" in rule.spec:
                 yield from _fault(rule, rule.spec["fault"])
 

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
 
 from meshtest.analysis.workload import Workload
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
+from meshtest.translate import gateway_server
 from meshtest.translate.host import matches
 
-HTTP_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 
-
-@dataclass(frozen=True, eq=False)
-class Server:
-    """One server of a Gateway. `hosts` are pairs of the namespace it is for (empty for all) and a host."""
-
-    gateway: Resource
-    spec: Mapping[str, Any]
-    path: Path
-    hosts: tuple[tuple[str, str], ...]
+class Server(gateway_server.Server):
+    """One server of a Gateway, with words for it."""
 
     @property
-    def number(self) -> int:
-        """Its port."""
-        return int(self.spec["port"]["number"])
+    def path(self) -> Path:
+        """Where it stands in the Gateway."""
+        return ("spec", "servers", self.index)
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Its hosts, each with the namespace that it is for (empty for all)."""
+        return [(space, host) for space, _, host in (each.rpartition("/") for each in self.hosts)]
 
     @property
-    def protocol(self) -> str:
-        """Its protocol, in capitals."""
-        return str(self.spec["port"]["protocol"]).upper()
-
-    @property
-    def mode(self) -> str:
-        """Its TLS mode; empty where it has no TLS settings."""
-        return str(self.spec["tls"].get("mode", "PASSTHROUGH")) if "tls" in self.spec else ""
+    def names(self) -> list[str]:
+        """Its hosts without namespaces."""
+        return [host for _, host in self.pairs]
 
     @property
     def rules(self) -> str:
-        """The section of a VirtualService that counts here: http, tls or tcp (`pilot/pkg/model/gateway.go`)."""
-        if self.protocol in HTTP_PROTOCOLS:
+        """The section of a VirtualService that counts here: http, tls or tcp (`pilot/pkg/networking/core/gateway.go`)."""
+        if self.routes_http:
             return "http"
-        if self.protocol in ("HTTPS", "TLS") and self.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH"):
-            return "tls"
-        return "http" if self.protocol == "HTTPS" else "tcp"
+        return "tls" if self.encrypted and self.passes_through else "tcp"
 
     @property
     def speaks(self) -> str:
         """What it does with connections, for a sentence."""
-        if self.rules == "tls":
-            return "passes TLS through unread"
-        return "reads HTTP" if self.rules == "http" else "forwards TCP"
+        return {"http": "reads HTTP", "tls": "passes TLS through unread", "tcp": "forwards TCP"}[self.rules]
+
+    @property
+    def word(self) -> str:
+        """Its protocol and TLS mode, for a sentence."""
+        return f"{self.protocol.value}, {self.mode}" if self.encrypted else self.protocol.value
 
 
 class Gateway:
@@ -62,13 +54,11 @@ class Gateway:
 
     def __init__(self, resource: Resource, workloads: Iterable[Workload]) -> None:
         self.resource = resource
+        self.name = f"{resource.namespace}/{resource.name}"
         self.workloads = list(workloads)
-        self.servers = [_server(resource, spec, index) for index, spec in enumerate(resource.spec.get("servers", []))]
-
-    @property
-    def name(self) -> str:
-        """`namespace/name`."""
-        return f"{self.resource.namespace}/{self.resource.name}"
+        self.servers = [
+            Server(self.name, resource, index, spec, int(spec["port"]["number"])) for index, spec in enumerate(resource.spec.get("servers", []))
+        ]
 
     @cached_property
     def namespaces(self) -> frozenset[str]:
@@ -79,14 +69,14 @@ class Gateway:
     def _exact(self) -> dict[str, list[tuple[str, Server]]]:
         out: dict[str, list[tuple[str, Server]]] = {}
         for server in self.servers:
-            for namespace, host in server.hosts:
+            for namespace, host in server.pairs:
                 if not host.startswith("*"):
                     out.setdefault(host, []).append((namespace, server))
         return out
 
     @cached_property
     def _wide(self) -> list[tuple[str, str, Server]]:
-        return [(*pair, server) for server in self.servers for pair in server.hosts if pair[1].startswith("*")]
+        return [(*pair, server) for server in self.servers for pair in server.pairs if pair[1].startswith("*")]
 
     def serving(self, host: str, namespace: str | None) -> list[Server]:
         """The servers that share a name with `host`, for VirtualServices of `namespace` (None: of any)."""
@@ -97,14 +87,6 @@ class Gateway:
             found += self._exact.get(host, [])
         serving = [server for space, server in found if namespace is None or space in ("", namespace)]
         return list(dict.fromkeys(serving))
-
-
-def _server(resource: Resource, spec: Mapping[str, Any], index: int) -> Server:
-    pairs = [host.rpartition("/") for host in spec["hosts"]]
-    if any(space == host == "*" for space, _, host in pairs):
-        pairs = [("", "", "*")]
-    hosts = tuple(({".": resource.namespace, "*": ""}.get(space, space), host) for space, _, host in pairs)
-    return Server(resource, spec, ("spec", "servers", index), hosts)
 
 
 def gateways(world: World) -> dict[str, Gateway]:

@@ -5,69 +5,75 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from meshtest.analysis.workload import Labels, Workloads
 from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
-from meshtest.topology import service as kubernetes
-from meshtest.topology.service import DOMAIN, GRPC, HTTP, HTTP2, SNIFFED, TCP, Service
+from meshtest.topology import service as topology
+from meshtest.topology.protocol import Protocol
+from meshtest.topology.service import DOMAIN, Resolution, Service
 from meshtest.translate.host import specificity
-from meshtest.translate.virtual_service import exported
-
-TLS, UDP = "TLS", "UDP"
-# `protocol.Parse` in `pkg/config/protocol/instance.go`.
-_PROTOCOLS = {
-    **{"HTTP": HTTP, "HTTP2": HTTP2, "GRPC": GRPC, "GRPC-WEB": HTTP, "HTTP_PROXY": HTTP},
-    **{"HTTPS": TLS, "TLS": TLS, "TCP": TCP, "MONGO": TCP, "MYSQL": TCP, "REDIS": TCP, "UDP": UDP},
-}
-_TLS_NAMES = ("https", "tls")
 
 
 @dataclass(frozen=True)
-class Port:
-    """`protocol` is HTTP, HTTP2, GRPC, TLS (HTTPS too), TCP, UDP or sniffed; `path` is where the resource has it."""
+class Port(topology.Port):
+    """A port of a host; `path` is where its resource has it."""
 
-    number: int
-    name: str
-    protocol: str
-    target: int | str
     path: Path
 
     @property
     def http(self) -> bool:
         """Whether HTTP rules count here: for what speaks HTTP, or may."""
-        return self.protocol in (HTTP, HTTP2, GRPC, SNIFFED)
-
-    @property
-    def speaks_http(self) -> bool:
-        """Whether HTTP is certain."""
-        return self.protocol in (HTTP, HTTP2, GRPC)
+        return self.protocol.http or self.protocol is Protocol.SNIFFED
 
     @property
     def speaks(self) -> str:
         """The protocol as people call it."""
-        return {SNIFFED: "guessed", GRPC: "gRPC", HTTP2: "HTTP/2"}.get(self.protocol, self.protocol)
+        return {Protocol.SNIFFED: "guessed", Protocol.HTTP2: "HTTP/2", Protocol.GRPC: "gRPC"}.get(self.protocol, self.protocol.value)
 
 
 @dataclass(frozen=True, eq=False)
 class Host:
-    """`members` are the labels of what stands behind it, None where nobody knows; `entry` tells a ServiceEntry from a Service."""
+    """A Service as the analysis sees it; `members` are the labels of what stands behind it, None where nobody knows."""
 
-    name: str
-    namespace: str
-    ports: tuple[Port, ...]
-    resource: Resource
-    export_to: frozenset[str]
+    service: Service
     members: tuple[Labels, ...] | None
-    entry: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+        return self.service.hostname
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of its resource."""
+        return self.service.namespace
+
+    @property
+    def resource(self) -> Resource:
+        """The Service or ServiceEntry."""
+        return self.service.resource
+
+    @property
+    def entry(self) -> bool:
+        """Whether it is a host of a ServiceEntry."""
+        return self.service.entry
+
+    @property
+    def exported_to(self) -> frozenset[str]:
+        """The namespaces that see it, `*` for all."""
+        return self.service.exported_to
+
+    @cached_property
+    def ports(self) -> tuple[Port, ...]:
+        """Its ports."""
+        found = enumerate(self.service.ports)
+        return tuple(Port(each.name, each.number, each.target, each.protocol, ("spec", "ports", index)) for index, each in found)
 
     def port(self, number: int) -> Port | None:
         """The port with this number, if there is one."""
         return next((port for port in self.ports if port.number == number), None)
-
-    def visible_in(self, namespace: str) -> bool:
-        """Whether proxies of `namespace` know it."""
-        return "*" in self.export_to or namespace in self.export_to
 
     @property
     def short(self) -> str:
@@ -78,57 +84,23 @@ class Host:
     @property
     def listed_ports(self) -> str:
         """Its ports, for a sentence."""
-        numbers = [str(port.number) for port in self.ports]
-        return numbers[0] if len(numbers) == 1 else ", ".join(numbers) if numbers else "none"
+        return ", ".join(str(port.number) for port in self.ports) or "none"
 
 
-def from_service(service: Service, workloads: Workloads) -> Host:
-    """The host that a Kubernetes Service is; without a selector its endpoints are not known."""
-    given = service.resource.annotations.get("networking.istio.io/exportTo", "")
-    namespaces = [each.strip() for each in given.split(",") if each.strip()]
-    members = None
-    if service.selector:
-        members = tuple(each.labels for each in workloads.select(service.selector, service.namespace))
-    ports = tuple(_of_service(service, index) for index in range(len(service.resource.spec.get("ports", []))))
-    return Host(
-        service.hostname,
-        service.namespace,
-        ports,
-        service.resource,
-        exported(namespaces or None, service.namespace),
-        members,
-    )
+def host(service: Service, workloads: Workloads) -> Host:
+    """The host that a Service is."""
+    return Host(service, _members(service, workloads))
 
 
-def _of_service(service: Service, index: int) -> Port:
-    given = service.resource.spec["ports"][index]
-    number, name = int(given["port"]), str(given.get("name", ""))
-    protocol = UDP if given.get("protocol") == "UDP" else kubernetes.protocol(name, number, given.get("appProtocol"))
-    lowered = str(given.get("appProtocol") or name).lower()
-    if protocol == TCP and lowered.partition("-")[0] in _TLS_NAMES:
-        protocol = TLS
-    return Port(number, name, protocol, given.get("targetPort") or number, ("spec", "ports", index))
-
-
-def from_entry(entry: Resource, workloads: Workloads) -> list[Host]:
-    """The hosts of a ServiceEntry; endpoints that DNS finds are not known."""
-    spec = entry.spec
-    ports = tuple(_of_entry(port, index) for index, port in enumerate(spec.get("ports", [])))
-    export_to = exported(spec.get("exportTo"), entry.namespace)
-    members: tuple[Labels, ...] | None = None
-    if "endpoints" in spec:
-        if spec.get("resolution") == "STATIC":
-            members = tuple(each.get("labels", {}) for each in spec["endpoints"])
-    elif "workloadSelector" in spec:
-        selector = spec["workloadSelector"].get("labels", {})
-        members = tuple(each.labels for each in workloads.select(selector, entry.namespace))
-    return [Host(name, entry.namespace, ports, entry, export_to, members, True) for name in spec.get("hosts", [])]
-
-
-def _of_entry(port: dict[str, object], index: int) -> Port:
-    number, name, given = int(str(port.get("number", 0))), str(port.get("name", "")), str(port.get("protocol") or "")
-    protocol = _PROTOCOLS.get(given.upper(), SNIFFED)
-    return Port(number, name, protocol, int(str(port.get("targetPort") or number)), ("spec", "ports", index))
+def _members(service: Service, workloads: Workloads) -> tuple[Labels, ...] | None:
+    """Labels of what stands behind; of what DNS finds, and of endpoints that are given apart, nothing is known."""
+    spec = service.resource.spec
+    if service.entry and spec.get("endpoints"):
+        static = service.resolution is Resolution.STATIC
+        return tuple(each.get("labels", {}) for each in spec["endpoints"]) if static else None
+    if service.selector or "workloadSelector" in spec:
+        return tuple(each.labels for each in workloads.select(service.selector, service.namespace))
+    return None
 
 
 class Hosts:
@@ -137,10 +109,8 @@ class Hosts:
     def __init__(self, found: Iterable[Host]) -> None:
         self.by_name: dict[str, Host] = {}
         self.all: list[Host] = list(found)
-        self.numbers: set[int] = set()
         for each in self.all:
             self.by_name.setdefault(each.name, each)
-            self.numbers.update(port.number for port in each.ports)
         self._wildcards = sorted((name for name in self.by_name if name.startswith("*")), key=specificity)
         self._near: dict[str, str] = {}
 

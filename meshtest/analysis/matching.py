@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshtest.analysis.binding import Binding, Rule, bindings, layer4
+from meshtest.analysis.binding import Binding, bindings
 from meshtest.analysis.catalogue import (
     CASE_OF_REGEX,
+    LABELS_BESIDE_GATEWAYS,
     MATCH_GATEWAY_UNBOUND,
     MATCH_IMPOSSIBLE,
     MATCH_NO_CALLER,
@@ -20,8 +21,9 @@ from meshtest.analysis.conjunction import Condition, Conjunction, Cover, conjunc
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.host import listed
 from meshtest.analysis.pattern import EVERY, SET, pattern
-from meshtest.analysis.world import MESH, World
+from meshtest.analysis.world import World
 from meshtest.resources.document import Path
+from meshtest.translate.virtual_service import MESH, Rule
 
 Spec = Mapping[str, Any]
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -30,21 +32,19 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"
 def check(world: World) -> Iterator[Finding]:
     """Each match of each rule, and what is left for requests that none matches."""
     for binding in bindings(world):
-        for rule in binding.own_rules():
+        for rule in binding.rules.http:
             for index, match in enumerate(rule.spec.get("match", [])):
                 if match:
                     yield from _match(world, binding, rule, match, (*rule.path, "match", index))
-        for section in ("tls", "tcp"):
-            if binding.resource.spec.get(section):
-                for rule in layer4(binding, section):
-                    for index, match in enumerate(rule.spec.get("match", [])):
-                        yield from _place(world, binding, rule, match, (*rule.path, "match", index), section)
+        for rule in (*binding.rules.tls, *binding.rules.tcp):
+            for index, match in enumerate(rule.spec.get("match", [])):
+                yield from _place(world, binding, rule, match, (*rule.path, "match", index))
         if binding.mesh_only and not binding.delegate:
             yield from _rest(world, binding)
 
 
 def _match(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
-    yield from _place(world, binding, rule, match, path, "http")
+    yield from _place(world, binding, rule, match, path)
     if "uri" in match:
         yield from _uri(rule, match["uri"], (*path, "uri"))
     if match.get("ignoreUriCase") and "regex" in match.get("uri", {"regex": ""}):
@@ -62,12 +62,19 @@ def _match(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) 
         yield from _contradiction(rule, match, path)
 
 
-def _place(world: World, binding: Binding, rule: Rule, match: Spec, path: Path, section: str) -> Iterator[Finding]:
+def _place(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
     if match.get("gateways"):
         yield from _gateways(binding, rule, match, path)
+        if rule.section == "http" and (match.get("sourceLabels") or match.get("sourceNamespace")):
+            field = "sourceLabels" if match.get("sourceLabels") else "sourceNamespace"
+            message = (
+                f"{field} is not looked at in a match that names gateways, so that the match applies to all callers there. "
+                f"Take the gateways away, or {field}: a Gateway's callers are not known by their labels"
+            )
+            yield LABELS_BESIDE_GATEWAYS.at(rule.resource, (*path, field), message)
     if match.get("port"):
-        yield from _port(binding, rule, match, path, section)
-    if (match.get("sourceLabels") or match.get("sourceNamespace")) and not (match.get("gateways") and section == "http"):
+        yield from _port(binding, rule, match, path)
+    if (match.get("sourceLabels") or match.get("sourceNamespace")) and not (match.get("gateways") and rule.section == "http"):
         yield from _caller(world, binding, rule, match, path)
 
 
@@ -82,12 +89,12 @@ def _gateways(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator
             yield MATCH_GATEWAY_UNBOUND.at(rule.resource, (*path, "gateways", index), message)
 
 
-def _port(binding: Binding, rule: Rule, match: Spec, path: Path, section: str) -> Iterator[Finding]:
+def _port(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
     wanted = match.get("gateways")
-    servers = [each for each in binding.servers if not wanted or f"{each.gateway.namespace}/{each.gateway.name}" in wanted]
+    servers = [each for each in binding.servers if not wanted or each.gateway in wanted]
     mesh = binding.mesh and (not wanted or MESH in wanted)
     ports = {server.number for server in servers}
-    names = list(dict.fromkeys(f"the Gateway {server.gateway.name}" for server in servers))
+    names = list(dict.fromkeys(f"the Gateway {server.gateway}" for server in servers))
     if mesh:
         for service in binding.services:
             ports |= {port.number for port in service.ports}
@@ -242,11 +249,11 @@ def _contradiction(rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
 
 def _rest(world: World, binding: Binding) -> Iterator[Finding]:
     """Whether a request to a service, which would have been served without the rules, may now match none of them."""
-    rules = binding.rules.rules
-    ports = {str(port.number) for service in binding.services for port in service.ports if port.speaks_http}
-    if not rules or not ports or any("delegate" in rule for rule in rules):
+    rules = binding.rules.http
+    ports = {str(port.number) for service in binding.services for port in service.ports if port.protocol.http}
+    if not rules or not ports or any("delegate" in rule.spec for rule in rules):
         return
-    found = [conjunction(match) for rule in rules for match in rule.get("match") or [None]]
+    found = [conjunction(match) for rule in rules for match in rule.spec.get("match") or [None]]
     # Callers for whom no rule is left do without the VirtualService; rules for single callers leave nothing to the others.
     general = [each for each in found if not any(_of_caller(one) for one in each.conditions)]
     served: set[str] = set()

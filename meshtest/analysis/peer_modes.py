@@ -8,7 +8,7 @@ from meshtest.analysis.catalogue import MODE_OF_NO_PORT, MODE_UNSET, MODES_OF_ON
 from meshtest.analysis.client_tls import target
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.host import listed
-from meshtest.analysis.mutual_tls import DISABLE, STRICT, given_mode, scopes
+from meshtest.analysis.mutual_tls import DISABLE, STRICT, given_mode
 from meshtest.analysis.sentence import line
 from meshtest.analysis.world import World, selector_of
 from meshtest.resources.resource import Resource
@@ -61,10 +61,10 @@ def _weaker(world: World, policy: Resource) -> Iterator[Finding]:
     """DISABLE below STRICT; PERMISSIVE is the usual way to move a workload over."""
     if given_mode(policy.spec.get("mtls")) != DISABLE:
         return
-    found = scopes(world)
-    wider = [found.namespaces.get(policy.namespace), found.mesh] if selector_of(policy) else [found.mesh]
-    for above in wider:
-        if above is None or above is policy:
+    general = [each for each in world.security("PeerAuthentication") if not selector_of(each)]
+    beside = [each for each in general if each.namespace == policy.namespace != world.root] if selector_of(policy) else []
+    for above in (*beside[:1], *[each for each in general if each.namespace == world.root][:1]):
+        if above is policy:
             continue
         mode = given_mode(above.spec.get("mtls"))
         if mode == STRICT:

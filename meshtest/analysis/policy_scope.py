@@ -24,8 +24,8 @@ from meshtest.analysis.sentence import line, short
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
+from meshtest.topology.service import exported
 from meshtest.translate.host import most_specific, resolved
-from meshtest.translate.virtual_service import exported
 
 Spec = Mapping[str, Any]
 _LEVELS = ("spec", "trafficPolicy")
@@ -51,8 +51,8 @@ def check(world: World) -> Iterator[Finding]:
 def _unknown(world: World, rule: Resource, name: str) -> Finding:
     near, given = world.hosts.near(name), rule.spec["host"]
     if near:
-        expanded = "; only names without a dot are completed" if near.startswith(f"{given}.") and "." in given else ""
-        remedy = f"Did you mean {near}{expanded}?"
+        expanded = " Only names without a dot are completed" if near.startswith(f"{given}.") and "." in given else ""
+        remedy = f"Did you mean {near}?{expanded}"
     else:
         remedy = "Name a service, or add a ServiceEntry"
         if world.assumed:
@@ -188,7 +188,7 @@ def _merged(world: World) -> Iterator[Finding]:
     first: dict[tuple[str, str, frozenset[str], str], list[Resource]] = {}
     for rule in world.snapshot.of_kind("DestinationRule"):
         selector = str(sorted((rule.spec.get("workloadSelector") or {}).get("matchLabels", {}).items()))
-        key = (rule.namespace, resolved(rule.spec["host"], rule.namespace), exported(rule.spec.get("exportTo"), rule.namespace), selector)
+        key = (rule.namespace, resolved(rule.spec["host"], rule.namespace), exported(rule.spec.get("exportTo", []), rule.namespace), selector)
         for older in first.setdefault(key, []):
             yield from _two(older, rule)
         first[key].append(rule)

@@ -11,7 +11,6 @@ from meshtest.analysis.host import Host, Port, listed
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
-from meshtest.topology.service import GRPC, HTTP2
 from meshtest.translate.host import resolved
 
 Spec = Mapping[str, Any]
@@ -61,7 +60,7 @@ def _pool(rule: Resource, pool: Spec, path: Path, ports: list[tuple[Host, Port]]
 
 def _http2(rule: Resource, http: Spec, path: Path, ports: list[tuple[Host, Port]]) -> Iterator[Finding]:
     upgrade = http.get("h2UpgradePolicy")
-    speaks = [port.protocol in (HTTP2, GRPC) for _, port in ports if port.http]
+    speaks = [port.protocol.http2 for _, port in ports if port.http]
     used = [field for field in _OF_HTTP2 if field in http]
     if used and speaks and not any(speaks) and upgrade != "UPGRADE":
         host, port = next(pair for pair in ports if pair[1].http)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from meshtest.analysis.binding import Binding, Rule, bindings, layer4, merged_rules
+from meshtest.analysis.binding import Binding, bindings, merged_rules
 from meshtest.analysis.catalogue import UNREACHABLE_BEHIND_OTHER, UNREACHABLE_MATCH, UNREACHABLE_RULE
 from meshtest.analysis.conjunction import Condition, Conjunction, Cover, conjunction
 from meshtest.analysis.finding import INFO, Finding
@@ -14,6 +14,7 @@ from meshtest.analysis.pattern import EVERY, PREFIX, Pattern, one_of
 from meshtest.analysis.sentence import action, line, wanted
 from meshtest.analysis.world import World
 from meshtest.resources.document import Path
+from meshtest.translate.virtual_service import Rule
 
 Spec = Mapping[str, Any]
 
@@ -26,9 +27,8 @@ def check(world: World) -> Iterator[Finding]:
         rules = merged_rules(world, binding)
         if len(rules) > 1 or (rules and len(rules[0].spec.get("match", [])) > 1):
             yield from _dead(rules, _context(world, binding, rules))
-        for section in ("tls", "tcp"):
-            if binding.resource.spec.get(section):
-                yield from _dead_layer4([*layer4(binding, section)], _gateways(binding))
+        for rules in (binding.rules.tls, binding.rules.tcp):
+            yield from _dead_layer4(rules, _gateways(binding))
     yield from _behind_others(world)
 
 
@@ -36,7 +36,7 @@ def _gateways(binding: Binding) -> list[Condition]:
     return [Condition("gateway", one_of(*binding.rules.gateways))]
 
 
-def _context(world: World, binding: Binding, rules: list[Rule]) -> list[Condition]:
+def _context(world: World, binding: Binding, rules: Sequence[Rule]) -> list[Condition]:
     """What holds of each request that comes here, as far as the matches ask for it."""
     matches = [match for rule in rules for match in rule.spec.get("match", [])]
     out = _gateways(binding) if any(match.get("gateways") for match in matches) else []
@@ -47,7 +47,7 @@ def _context(world: World, binding: Binding, rules: list[Rule]) -> list[Conditio
     return out
 
 
-def _dead(rules: list[Rule], context: list[Condition]) -> Iterator[Finding]:
+def _dead(rules: Sequence[Rule], context: list[Condition]) -> Iterator[Finding]:
     cover = Cover()
     for number, rule in enumerate(rules):
         matches = rule.spec.get("match", [])
@@ -58,7 +58,7 @@ def _dead(rules: list[Rule], context: list[Condition]) -> Iterator[Finding]:
         yield from _findings(rules, number, matches, covers)
 
 
-def _findings(rules: list[Rule], number: int, matches: list[Spec], covers: list[list[int] | None]) -> Iterator[Finding]:
+def _findings(rules: Sequence[Rule], number: int, matches: list[Spec], covers: list[list[int] | None]) -> Iterator[Finding]:
     rule = rules[number]
     if all(each is not None and number not in each for each in covers):
         owners = sorted({owner for each in covers if each for owner in each})
@@ -79,7 +79,7 @@ def _same_action(one: Rule, other: Rule) -> bool:
     }
 
 
-def _places(rules: list[Rule], owners: list[int], reader: Rule) -> str:
+def _places(rules: Sequence[Rule], owners: list[int], reader: Rule) -> str:
     found = [line(rules[owner].resource, rules[owner].path, reader.resource) for owner in owners]
     if len(found) == 1:
         matches = rules[owners[0]].spec.get("match", [])
@@ -88,7 +88,7 @@ def _places(rules: list[Rule], owners: list[int], reader: Rule) -> str:
     return f"the rules at {listed(found, 6)} together"
 
 
-def _rule_sentence(rules: list[Rule], number: int, owners: list[int]) -> str:
+def _rule_sentence(rules: Sequence[Rule], number: int, owners: list[int]) -> str:
     rule = rules[number]
     first = rules[owners[0]].spec
     takes = "takes" if len(owners) == 1 else "take"
@@ -101,7 +101,7 @@ def _rule_sentence(rules: list[Rule], number: int, owners: list[int]) -> str:
     )
 
 
-def _match_sentence(rules: list[Rule], number: int, match: Spec, owners: list[int]) -> str:
+def _match_sentence(rules: Sequence[Rule], number: int, match: Spec, owners: list[int]) -> str:
     rule = rules[number]
     if owners == [number]:
         return f"this match ({wanted(match)}) says nothing new: a match before it in the same rule takes all of it. Take it away"
@@ -117,7 +117,7 @@ def _is_http(rule: Spec) -> bool:
     return any(key in rule for key in ("route", "redirect", "directResponse"))
 
 
-def _dead_layer4(rules: list[Rule], context: list[Condition]) -> Iterator[Finding]:
+def _dead_layer4(rules: Sequence[Rule], context: list[Condition]) -> Iterator[Finding]:
     cover = Cover()
     for number, rule in enumerate(rules):
         matches = rule.spec.get("match", [])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshtest.analysis.binding import Rule, bindings
+from meshtest.analysis.binding import bindings
 from meshtest.analysis.catalogue import TIMED_OUT_TRIES, TIMEOUT_CUTS_RETRIES
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.world import World
 from meshtest.resources.duration import envoy_duration, nanoseconds
+from meshtest.translate.virtual_service import Rule
 
 Spec = Mapping[str, Any]
 # Envoy retries a try that timed out for these only (`RetryStateImpl::wouldRetryFromReset`).
@@ -19,7 +20,7 @@ _OF_TIMEOUTS = {"5xx", "gateway-error", "reset"}
 def check(world: World) -> Iterator[Finding]:
     """The retries of each rule."""
     for binding in bindings(world):
-        for rule in binding.own_rules():
+        for rule in binding.rules.http:
             retries = rule.spec.get("retries")
             if retries and retries.get("attempts"):
                 yield from _retries(rule, retries)

@@ -19,12 +19,17 @@ from meshtest.analysis.catalogue import (
     UNKNOWN_CREDENTIAL,
 )
 from meshtest.analysis.finding import Finding
-from meshtest.analysis.gateway import HTTP_PROTOCOLS, Gateway, Server, gateways
+from meshtest.analysis.gateway import Gateway, Server, gateways
 from meshtest.analysis.host import listed
 from meshtest.analysis.sentence import line
+from meshtest.analysis.workload import Workload
 from meshtest.analysis.world import World
+from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
+from meshtest.translate import gateway_server
+from meshtest.translate.gateway_server import merged
 from meshtest.translate.host import matches
+from meshtest.translate.snapshot import Proxy
 
 Spec = Mapping[str, Any]
 
@@ -71,7 +76,7 @@ def _port(world: World, gateway: Gateway, server: Server) -> Iterator[Finding]:
         f"nobody reaches port {server.number} from outside: the Service {names} of the gateway's pods has {open_ports} only. "
         f"Use one of these, or add the port to the Service"
     )
-    yield GATEWAY_PORT_CLOSED.at(server.gateway, (*server.path, "port", "number"), message)
+    yield GATEWAY_PORT_CLOSED.at(server.resource, (*server.path, "port", "number"), message)
 
 
 _TLS_NUMBERS, _PLAIN_NUMBERS = (443, 8443), (80, 8080)
@@ -79,18 +84,18 @@ _TLS_NUMBERS, _PLAIN_NUMBERS = (443, 8443), (80, 8080)
 
 def _protocol(server: Server) -> Iterator[Finding]:
     at = (*server.path, "port", "protocol")
-    if server.number in _TLS_NUMBERS and server.protocol in HTTP_PROTOCOLS:
+    if server.number in _TLS_NUMBERS and server.protocol.http:
         message = (
             f"port {server.number} speaks plain HTTP here, and clients that use it for HTTPS get an error (wrong version number). "
             f"Write protocol: HTTPS with tls, or use port 80"
         )
-        yield PROTOCOL_AGAINST_PORT.at(server.gateway, at, message)
-    if server.number in _PLAIN_NUMBERS and server.protocol in ("HTTPS", "TLS"):
+        yield PROTOCOL_AGAINST_PORT.at(server.resource, at, message)
+    if server.number in _PLAIN_NUMBERS and server.protocol.tls:
         message = (
-            f"port {server.number} speaks {server.protocol} here, and clients that use it for plain HTTP get nothing. "
+            f"port {server.number} speaks {server.protocol.value} here, and clients that use it for plain HTTP get nothing. "
             f"Write protocol: HTTP, or use port 443"
         )
-        yield PROTOCOL_AGAINST_PORT.at(server.gateway, at, message)
+        yield PROTOCOL_AGAINST_PORT.at(server.resource, at, message)
 
 
 def _credentials(world: World, gateway: Gateway, server: Server) -> Iterator[Finding]:
@@ -104,16 +109,16 @@ def _credentials(world: World, gateway: Gateway, server: Server) -> Iterator[Fin
             yield from _secret(world, gateway, server, (*server.path, "tls", *place), str(name))
 
 
-def _secret(world: World, gateway: Gateway, server: Server, path: tuple[str | int, ...], name: str) -> Iterator[Finding]:
+def _secret(world: World, gateway: Gateway, server: Server, path: Path, name: str) -> Iterator[Finding]:
     namespaces = sorted(gateway.namespaces)
-    effect = f"port {server.number} serves no TLS for {listed([host for _, host in server.hosts])} and connections are reset"
+    effect = f"port {server.number} serves no TLS for {listed([host for host in server.names])} and connections are reset"
     places = {each.namespace: each for each in secrets(world).get(name, [])}
     missing = [namespace for namespace in namespaces if namespace not in places]
     if missing:
         elsewhere = sorted(places)
         hint = f"it is in {listed(elsewhere)}: put it there" if elsewhere else f"create it there{_near_secret(world, name, missing[0])}"
         message = f"there is no Secret {name} in {listed(missing)}, where the gateway's pods run, so that {effect}; {hint}"
-        yield UNKNOWN_CREDENTIAL.at(server.gateway, path, message)
+        yield UNKNOWN_CREDENTIAL.at(server.resource, path, message)
         return
     secret = places[namespaces[0]]
     if secret.kind == "Secret":
@@ -144,7 +149,7 @@ def _near_secret(world: World, name: str, namespace: str) -> str:
     return f", or did you mean {near[0]}?" if near else ""
 
 
-def _keys(server: Server, path: tuple[str | int, ...], secret: Resource, effect: str) -> Iterator[Finding]:
+def _keys(server: Server, path: Path, secret: Resource, effect: str) -> Iterator[Finding]:
     """The keys that istiod reads (`pilot/pkg/credentials/kube/secrets.go`)."""
     data = {**_mapping(secret.body.get("data")), **_mapping(secret.body.get("stringData"))}
     if {"tls.crt", "tls.key"} <= data.keys() or {"cert", "key"} <= data.keys():
@@ -153,7 +158,7 @@ def _keys(server: Server, path: tuple[str | int, ...], secret: Resource, effect:
         f"{secret} has no tls.crt and tls.key ({f'it has {listed(sorted(map(str, data)))}' if data else 'it is empty'}), so that {effect}. "
         f"Make it a Secret of type kubernetes.io/tls"
     )
-    yield UNKNOWN_CREDENTIAL.at(server.gateway, path, message)
+    yield UNKNOWN_CREDENTIAL.at(server.resource, path, message)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -169,99 +174,91 @@ def _ignored(server: Server, tls: Spec) -> Iterator[Finding]:
     given = [field for field in _CERTIFICATES if tls.get(field)]
     if server.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH") and given and "mode" in tls:
         message = f"{listed(given)} {'are' if len(given) > 1 else 'is'} ignored: with {server.mode} the gateway does not decrypt. Write SIMPLE or MUTUAL to decrypt here"
-        yield SERVER_TLS_IGNORED.at(server.gateway, (*path, given[0]), message)
-    if tls.get("httpsRedirect") and server.protocol not in HTTP_PROTOCOLS:
-        message = f"httpsRedirect has no effect on a server of protocol {server.protocol}. Put it on the server of port 80"
-        yield SERVER_TLS_IGNORED.at(server.gateway, (*path, "httpsRedirect"), message)
+        yield SERVER_TLS_IGNORED.at(server.resource, (*path, given[0]), message)
+    if tls.get("httpsRedirect") and not server.protocol.http:
+        message = f"httpsRedirect has no effect on a server of protocol {server.protocol.value}. Put it on the server of port 80"
+        yield SERVER_TLS_IGNORED.at(server.resource, (*path, "httpsRedirect"), message)
     if tls.get("minProtocolVersion") in _OLD and not tls.get("cipherSuites"):
         message = (
             f"{tls['minProtocolVersion']} has no effect: Envoy's default cipher suites are for TLS 1.2 and newer only. "
             f"List cipherSuites that old clients know, or take it away"
         )
-        yield SERVER_TLS_IGNORED.at(server.gateway, (*path, "minProtocolVersion"), message)
+        yield SERVER_TLS_IGNORED.at(server.resource, (*path, "minProtocolVersion"), message)
 
 
 def _together(world: World) -> Iterator[Finding]:
-    """Servers on the same pods: by pod, else by the same selector."""
-    groups: dict[Any, list[Server]] = {}
-    for gateway in sorted(gateways(world).values(), key=lambda each: str(each.resource.body["metadata"].get("creationTimestamp") or "") + each.name):
-        selector = tuple(sorted((gateway.resource.spec.get("selector") or {}).items()))
-        keys = {id(pod): None for pod in gateway.workloads} or {selector: None}
-        for key in keys:
-            groups.setdefault(key, []).extend(gateway.servers)
-    told: set[tuple[int, str]] = set()
-    for servers in groups.values():
-        for code, finding in _group(world, servers):
-            key = (id(finding.resource), f"{code}{finding.path}")
-            if key not in told:
-                told.add(key)
+    """Servers on the same pods: of one pod of each kind, else of one selector."""
+    known = gateways(world)
+    order = [known[f"{each.namespace}/{each.name}"] for each in world.snapshot.of_kind("Gateway")]
+    groups: dict[object, list[Gateway]] = {}
+    pods: dict[object, Workload] = {}
+    for gateway in order:
+        for pod in gateway.workloads:
+            pods[id(pod)] = pod
+        for key in [id(pod) for pod in gateway.workloads] or [str(sorted((gateway.resource.spec.get("selector") or {}).items()))]:
+            groups.setdefault(key, []).append(gateway)
+    told: set[tuple[int, Path]] = set()
+    seen: set[tuple[str, ...]] = set()
+    for key, group in groups.items():
+        names = tuple(each.name for each in group)
+        if names in seen:
+            continue
+        seen.add(names)
+        pod = pods.get(key)
+        for finding in _group(world, group, pod):
+            place = (id(finding.resource), finding.path)
+            if place not in told:
+                told.add(place)
                 yield finding
 
 
-def _group(world: World, servers: list[Server]) -> Iterator[tuple[str, Finding]]:
-    by_port: dict[tuple[int, str], list[Server]] = {}
+def _group(world: World, group: list[Gateway], pod: Workload | None) -> Iterator[Finding]:
+    servers = [server for gateway in group for server in gateway.servers]
+    if pod is not None and pod.instance is not None:
+        yield from _left_out(servers, merged(world.snapshot, Proxy(pod.instance)).servers)
+    encrypted = [server for server in servers if server.encrypted]
     for server in servers:
-        by_port.setdefault((server.number, str(server.spec.get("bind", ""))), []).append(server)
-    for found in by_port.values():
-        for finding in _port_shared(found):
-            yield "conflict", finding
-    encrypted = [server for server in servers if server.protocol in ("HTTPS", "TLS")]
-    for server in servers:
-        if server.spec.get("tls", {}).get("httpsRedirect") and server.protocol in HTTP_PROTOCOLS:
-            yield from (("redirect", each) for each in _redirect(server, encrypted))
-        yield from (("behind", each) for each in _behind(world, server))
-    yield from (("certificate", each) for each in _certificates(encrypted))
+        if server.redirects_to_https and server.protocol.http:
+            yield from _redirect(server, encrypted)
+        yield from _behind(world, server)
+    yield from _certificates(encrypted)
 
 
-def _port_shared(servers: list[Server]) -> Iterator[Finding]:
-    first = servers[0]
-    owners: dict[str, Server] = {}
+def _left_out(servers: list[Server], running: list[gateway_server.Server]) -> Iterator[Finding]:
+    """Servers that istiod leaves out, since one before has their port or host."""
+    kept = {(id(each.resource), each.index) for each in running}
+    rivals: dict[int, list[Server]] = {}
     for server in servers:
-        where = line(first.gateway, first.path, server.gateway)
-        if _family(server) != _family(first):
-            message = (
-                f"port {server.number} is {first.protocol} already by {first.gateway} ({where}), which comes first, so that this server ({server.protocol}) "
-                f"is left out and its hosts are not served. Use another port"
-            )
-            yield SERVERS_CONFLICT.at(server.gateway, (*server.path, "port"), message)
+        if (id(server.resource), server.index) in kept:
+            rivals.setdefault(server.number, []).append(server)
+    for server in servers:
+        if (id(server.resource), server.index) in kept:
             continue
-        yield from _hosts_shared(server, owners)
-
-
-def _family(server: Server) -> str:
-    """Servers of one family can share a port (`canMergeProtocols` in `pilot/pkg/model/gateway.go`)."""
-    if server.protocol in HTTP_PROTOCOLS:
-        return "plain HTTP"
-    return "TLS" if server.protocol in ("HTTPS", "TLS") else "TCP"
-
-
-def _hosts_shared(server: Server, owners: dict[str, Server]) -> Iterator[Finding]:
-    """Of servers with TLS on one port the first owns a host, and a later one is left out (`CheckDuplicates` in `gateway.go`)."""
-    if server.protocol not in ("HTTPS", "TLS"):
-        return
-    for index, (_, host) in enumerate(server.hosts):
-        owner = owners.setdefault(host, server)
-        if owner is not server:
-            message = (
-                f"{host} on port {server.number} belongs to {owner.gateway} ({line(owner.gateway, owner.path, server.gateway)}) already, which comes first, "
-                f"so that this whole server is left out. Keep each host in one server"
-            )
-            yield SERVERS_CONFLICT.at(server.gateway, (*server.path, "hosts", index), message)
-            return
+        beside = rivals.get(server.number, [])
+        owner = next((each for each in beside if set(each.names) & set(server.names)), beside[0] if beside else None)
+        where = f"{owner.resource} ({line(owner.resource, owner.path, server.resource)})" if owner else "another server of the same pods"
+        shared = sorted(set(owner.names) & set(server.names)) if owner and owner.encrypted and server.encrypted else []
+        what = f"{shared[0]} on port {server.number} belongs" if shared else f"port {server.number} belongs"
+        path = (*server.path, "hosts", server.names.index(shared[0])) if shared and shared[0] in server.names else (*server.path, "port")
+        message = (
+            f"{what} to {where} already, which comes first ({owner.word if owner else 'with another protocol'}), so that this whole server ({server.word}) is left out "
+            f"and its hosts are not served by it. {'Keep each host in one server' if shared else 'Use another port'}"
+        )
+        yield SERVERS_CONFLICT.at(server.resource, path, message)
 
 
 def _redirect(server: Server, encrypted: list[Server]) -> Iterator[Finding]:
     bare = [
         host
-        for _, host in server.hosts
-        if not any(matches(host, other) for each in encrypted for _, other in each.hosts)
+        for host in server.names
+        if not any(matches(host, other) for each in encrypted for other in each.names)
     ]
     if bare:
         message = (
             f"requests for {listed(bare)} are redirected to https, where no server of these pods serves {'it' if len(bare) == 1 else 'them'}, so that clients "
             f"cannot connect. Add a server of protocol HTTPS for {'this host' if len(bare) == 1 else 'these hosts'}"
         )
-        yield REDIRECT_TO_NOWHERE.at(server.gateway, (*server.path, "tls", "httpsRedirect"), message)
+        yield REDIRECT_TO_NOWHERE.at(server.resource, (*server.path, "tls", "httpsRedirect"), message)
 
 
 def _behind(world: World, server: Server) -> Iterator[Finding]:
@@ -271,10 +268,10 @@ def _behind(world: World, server: Server) -> Iterator[Finding]:
     served = world.once("layer 4 servers", lambda: _served(world))
     if (id(server), server.rules) not in served:
         message = (
-            f"no VirtualService that is bound to the Gateway has `{server.rules}` rules for {listed([host for _, host in server.hosts])}, so that connections "
+            f"no VirtualService that is bound to the Gateway has `{server.rules}` rules for {listed([host for host in server.names])}, so that connections "
             f"to port {server.number} are closed. Add one: a server that {server.speaks} does not look at `http` rules"
         )
-        yield NOTHING_BEHIND_SERVER.at(server.gateway, server.path, message)
+        yield NOTHING_BEHIND_SERVER.at(server.resource, server.path, message)
 
 
 def _served(world: World) -> set[tuple[int, str]]:
@@ -296,9 +293,9 @@ def _certificates(servers: list[Server]) -> Iterator[Finding]:
         if not name or server.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH"):
             continue
         other = first.setdefault(str(name), server)
-        if other.gateway is not server.gateway:
+        if other.resource is not server.resource:
             message = (
-                f"{other.gateway} ({line(other.gateway, other.path, server.gateway)}) uses the same certificate, so that browsers reuse a connection for the hosts of "
+                f"{other.resource} ({line(other.resource, other.path, server.resource)}) uses the same certificate, so that browsers reuse a connection for the hosts of "
                 f"both, and get 404 from the Gateway that they are connected to. Put the hosts into one Gateway, or use two certificates"
             )
-            yield SHARED_CERTIFICATE.at(server.gateway, (*server.path, "tls"), message)
+            yield SHARED_CERTIFICATE.at(server.resource, (*server.path, "tls"), message)

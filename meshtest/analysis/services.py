@@ -20,13 +20,13 @@ from meshtest.analysis.catalogue import (
 )
 from meshtest.analysis.client_tls import pods, target
 from meshtest.analysis.finding import Finding
-from meshtest.analysis.host import UDP, Host, Port, listed
+from meshtest.analysis.host import Host, Port, listed
 from meshtest.analysis.pools import blocks
 from meshtest.analysis.sentence import line
 from meshtest.analysis.workload import Workload
 from meshtest.analysis.world import World, selector_of
 from meshtest.resources.resource import Resource
-from meshtest.topology.service import SNIFFED
+from meshtest.topology.protocol import Protocol
 from meshtest.translate.host import resolved
 
 Spec = Mapping[str, Any]
@@ -63,7 +63,7 @@ def _gateway(world: World, host: Host) -> bool:
 
 
 def _named(host: Host, port: Port) -> Iterator[Finding]:
-    if port.protocol != SNIFFED:
+    if port.protocol is not Protocol.SNIFFED:
         return
     given = host.resource.spec["ports"][port.path[-1]].get("appProtocol")
     if given:
@@ -90,7 +90,7 @@ def _without_pods(world: World, host: Host) -> Iterator[Finding]:
 
 def _target_ports(host: Host, found: list[Workload]) -> Iterator[Finding]:
     for port in host.ports:
-        if isinstance(port.target, str) and port.protocol != UDP and not any(port.target in pod.ports for pod in found):
+        if isinstance(port.target, str) and port.protocol is not Protocol.UDP and not any(port.target in pod.ports for pod in found):
             names = sorted({name for pod in found for name in pod.ports})
             has = f"; they have {listed(names)}" if names else ", or any with a name"
             message = (
@@ -116,7 +116,7 @@ def _shared_pods(world: World, given: set[tuple[str, str, str, str]]) -> Iterato
 def _two_protocols(pod: Workload, host: Host, other: Host) -> Iterator[Finding]:
     for port in host.ports:
         for its in other.ports:
-            if target(pod, port) == target(pod, its) and port.http != its.http and UDP not in (port.protocol, its.protocol):
+            if target(pod, port) == target(pod, its) and port.http != its.http and Protocol.UDP not in (port.protocol, its.protocol):
                 message = (
                     f"port {target(pod, port)} of the pods is {port.speaks} by this Service and {its.speaks} by {other.resource} "
                     f"({line(other.resource, its.path, host.resource)}), and the sidecar reads it in one way only. Give both the same protocol"
@@ -213,7 +213,7 @@ def _entries_together(world: World) -> Iterator[Finding]:
 
 
 def _meet(one: Host, other: Host) -> bool:
-    return "*" in one.export_to or "*" in other.export_to or bool(one.export_to & other.export_to)
+    return "*" in one.exported_to | other.exported_to or bool(one.exported_to & other.exported_to)
 
 
 def _machine(world: World, machine: Resource) -> Iterator[Finding]:

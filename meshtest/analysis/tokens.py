@@ -54,7 +54,7 @@ def _required(world: World, resource: Resource) -> Iterator[Finding]:
         if policy.targeted or mine & {id(pod) for pod in policy.workloads} or (not mine and policy.resource.namespace in (resource.namespace, world.root)):
             if _looks_at_tokens(policy):
                 return
-    if any(name.startswith("@request.auth") for each in bindings(world) for rule in each.rules.rules for match in rule.get("match", []) for name in match.get("headers", {})):
+    if any(name.startswith("@request.auth") for each in bindings(world) for rule in each.rules.http for match in rule.spec.get("match", []) for name in match.get("headers", {})):
         return
     text = ", ".join(f"{key}={value}" for key, value in selector.items()) or "these workloads"
     message = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshtest.analysis.binding import Rule, bindings, layer4
+from meshtest.analysis.binding import bindings
 from meshtest.analysis.catalogue import LONE_WEIGHT, SAME_DESTINATION_TWICE, WEIGHT_OMITTED, WEIGHTS_NOT_100
 from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.host import listed
 from meshtest.analysis.sentence import destination, percent
 from meshtest.analysis.world import World
+from meshtest.translate.virtual_service import Rule
 
 Spec = Mapping[str, Any]
 
@@ -18,13 +19,9 @@ Spec = Mapping[str, Any]
 def check(world: World) -> Iterator[Finding]:
     """The destinations of each rule."""
     for binding in bindings(world):
-        for rule in binding.own_rules():
+        for rule in binding.rules.rules:
             if "route" in rule.spec:
-                yield from _rule(rule, "requests")
-        for section in ("tls", "tcp"):
-            if binding.resource.spec.get(section):
-                for rule in layer4(binding, section):
-                    yield from _rule(rule, "connections")
+                yield from _rule(rule, "requests" if rule.section == "http" else "connections")
 
 
 def _rule(rule: Rule, what: str) -> Iterator[Finding]:

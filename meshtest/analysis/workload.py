@@ -32,12 +32,11 @@ def from_instance(instance: Instance) -> Workload:
     spec = spec if instance.resource.kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
     containers = spec.get("containers") or []
     numbers = frozenset(port["containerPort"] for each in containers for port in each.get("ports") or [])
-    account = str(spec.get("serviceAccountName") or "default")
     return Workload(
         instance.workload,
         instance.namespace,
         instance.labels,
-        account,
+        instance.account,
         instance.gateway,
         instance.ports,
         numbers,

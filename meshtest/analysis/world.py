@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,11 +12,12 @@ from meshtest.analysis.host import Host, Hosts
 from meshtest.analysis.workload import Labels, Workload, Workloads
 from meshtest.resources.manifest import GATEWAY_API, NETWORKING, SECURITY
 from meshtest.resources.resource import Resource
+from meshtest.topology.service import Service
 from meshtest.topology.topology import Topology
 from meshtest.translate.destination_rule import DestinationRule
 from meshtest.translate.host import resolved
 from meshtest.translate.snapshot import Snapshot
-from meshtest.translate.virtual_service import MESH, VirtualService, virtual_service
+from meshtest.translate.virtual_service import MESH, VirtualService
 
 Made = TypeVar("Made")
 Key = tuple[str, str, str, str]
@@ -75,7 +77,7 @@ class World:
 
     def security(self, kind: str) -> list[Resource]:
         """Resources of a kind of `security.istio.io`, the oldest first."""
-        return sorted(self._kinds.get((SECURITY, kind), []), key=_age)
+        return self.snapshot.of_kind(kind)
 
     def gateway_api(self, kind: str) -> list[Resource]:
         """Resources of a kind of the Gateway API."""
@@ -107,13 +109,12 @@ class World:
     @cached_property
     def snapshot(self) -> Snapshot:
         """What the translation looks at: the same look-ups answer here."""
-        kinds = ("VirtualService", "DestinationRule", "Gateway")
-        return Snapshot(self.topology, [each for kind in kinds for each in self.networking(kind)])
+        return Snapshot(self.topology, [_translated(each) for each in self.resources if each.group in (NETWORKING, SECURITY)])
 
     @cached_property
     def virtual_services(self) -> list[VirtualService]:
         """All VirtualServices, delegates too, names resolved, in istiod's order."""
-        return [virtual_service(each) for each in self.snapshot.of_kind("VirtualService")]
+        return self.snapshot.memory.parsed(self.snapshot.of_kind("VirtualService"))
 
     @cached_property
     def workloads(self) -> Workloads:
@@ -126,9 +127,9 @@ class World:
     @cached_property
     def hosts(self) -> Hosts:
         """All names that traffic can be sent to."""
-        services = [host.from_service(each, self.workloads) for each in self.topology.services]
-        entries = [each for entry in self.networking("ServiceEntry") for each in host.from_entry(entry, self.workloads)]
-        return Hosts([*services, *entries])
+        services = sorted(self.snapshot.registry.services, key=lambda service: service.entry)
+        last: dict[tuple[str, int], Service] = {(each.hostname, id(each.resource)): each for each in services}
+        return Hosts(host.host(each, self.workloads) for each in last.values())
 
     @cached_property
     def assumed(self) -> bool:
@@ -140,7 +141,7 @@ class World:
             route["destination"]["host"]
             for rules in self.virtual_services
             for rule in rules.rules
-            for route in rule.get("route", [])
+            for route in rule.spec.get("route", [])
         }
         named |= {resolved(each.spec["host"], each.namespace) for each in self.networking("DestinationRule")}
         services = {each.hostname for each in self.topology.services}
@@ -189,16 +190,18 @@ class World:
         return self.workloads.select(selector, None if policy.namespace == self.root else policy.namespace)
 
 
+def _translated(resource: Resource) -> Resource:
+    """The resource in a form that the translation takes: names that are resolved on demand are as good as not resolved at all."""
+    if resource.kind != "ServiceEntry" or resource.spec.get("resolution") != "DYNAMIC_DNS":
+        return resource
+    return replace(resource, body={**resource.body, "spec": {**resource.spec, "resolution": "NONE"}})
+
+
 def _by_kind(objects: Iterable[Resource]) -> dict[str, list[Resource]]:
     out: dict[str, list[Resource]] = {}
     for each in objects:
         out.setdefault(each.kind, []).append(each)
     return out
-
-
-def _age(resource: Resource) -> tuple[str, str]:
-    created = resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), f"{resource.name}.{resource.namespace}")
 
 
 def selector_of(resource: Resource, field: str = "selector", labels: str = "matchLabels") -> Labels:
