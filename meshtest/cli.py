@@ -42,6 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("--proxy", metavar="NAME", help="only the proxy of this workload")
     config.add_argument("-o", "--output", choices=["json"], default="json", help="the form of the output")
     config.set_defaults(run=_proxy_config)
+    analysis = commands.add_parser("analyze", help="what is wrong or dubious in resources, without traffic")
+    analysis.add_argument("files", nargs="+", type=Path, metavar="FILE", help="resources: a file or a folder")
+    _add_topology(analysis)
+    analysis.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the form of the output")
+    analysis.add_argument(
+        "-S",
+        "--suppress",
+        action="append",
+        default=[],
+        metavar="CODE[=RESOURCE]",
+        help="findings that are not wanted, such as MT0101, or 'MT0101=VirtualService/reviews.default' (may be given several times)",
+    )
+    analysis.set_defaults(run=_analyze)
     up = commands.add_parser("up", help="a local mesh until Ctrl-C")
     up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources to apply: a file or a folder")
     _add_topology(up)
@@ -105,6 +118,26 @@ def _proxy_config(options: argparse.Namespace) -> int:
     json.dump(out, sys.stdout, indent=1)
     print()
     return 0
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from meshtest.analysis.finding import INFO
+    from meshtest.analysis.reading import findings
+    from meshtest.analysis.suppression import suppression, wanted
+
+    try:
+        suppressed = [suppression(each) for text in options.suppress for each in text.split(",")]
+    except ValueError as error:
+        print(f"meshtest analyze: --suppress: {error}", file=sys.stderr)
+        return 2
+    found = wanted(findings(options.files, options.topology), suppressed)
+    if options.output == "json":
+        json.dump([each.as_json() for each in found], sys.stdout, indent=1)
+        print()
+    else:
+        for each in found:
+            print(each)
+    return int(any(each.severity != INFO for each in found))
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -69,7 +69,9 @@ def _findings(rules: Sequence[Rule], number: int, matches: list[Spec], covers: l
         if found is not None:
             same = all(owner == number or _same_action(rules[owner], rule) for owner in found)
             sentence = _match_sentence(rules, number, matches[index], found)
-            yield UNREACHABLE_MATCH.at(rule.resource, (*rule.path, "match", index), sentence, INFO if same else "")
+            own = index < len(rule.resource.spec[rule.section][rule.number].get("match", []))  # else it is the root's
+            path = (*rule.path, "match", index) if own else rule.path
+            yield UNREACHABLE_MATCH.at(rule.resource, path, sentence, INFO if same else "")
 
 
 def _same_action(one: Rule, other: Rule) -> bool:
@@ -159,7 +161,8 @@ def _behind_others(world: World) -> Iterator[Finding]:
     for binding in bindings(world):
         for gateway in binding.gateways:
             for host in binding.rules.hosts:
-                shared.setdefault((gateway.name, host), []).append(binding)
+                if gateway.serving(host, binding.resource.namespace):
+                    shared.setdefault((gateway.name, host), []).append(binding)
     seen: set[tuple[int, Path]] = set()
     for (gateway_name, host), found in shared.items():
         if len(found) > 1:
