@@ -9,7 +9,6 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from meshtest.errors import ResourceError
-from meshtest.resources import name
 from meshtest.resources.annotations import check_annotations
 from meshtest.resources.document import MAX_BYTES, Document, Path, parse
 from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
@@ -32,9 +31,10 @@ from meshtest.resources.kinds.telemetry import TELEMETRY as TELEMETRY_SCHEMA
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
 from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
 from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
+from meshtest.resources.metadata import STRICT_METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
+from meshtest.resources.schema import Report, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 TELEMETRY, EXTENSIONS = "telemetry.istio.io", "extensions.istio.io"
@@ -93,17 +93,6 @@ RULES: Mapping[tuple[str, str], tuple[ResourceRule, ...]] = {  # that look at mo
     (NETWORKING, "Gateway"): (named,),
     (NETWORKING, "ServiceEntry"): (own_namespace_once, dynamic_without_waypoint),
 }
-
-METADATA = Message(
-    {
-        "name": Text(name.object_name),
-        "namespace": Text(lambda text: name.label(text) if text else None),
-        "labels": MapOf(TEXT),
-        "annotations": MapOf(TEXT),
-    },
-    nullable=("namespace", "labels", "annotations"),
-    closed=False,
-)
 
 
 def is_istio(resource: Resource) -> bool:
@@ -183,7 +172,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:
         problems.append(Problem(resource, path, message, unsupported))
 
-    METADATA.read(resource.body["metadata"], ("metadata",), report)
+    STRICT_METADATA.read(resource.body["metadata"], ("metadata",), report)
     check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
@@ -195,6 +184,8 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
             ("apiVersion",),
             f"there is no version {resource.api_version!r} of this kind; use {resource.group}/{served[0]}",
         )
+    if not isinstance(resource.body.get("status") or {}, dict):
+        report(("status",), "must be a mapping; it is the cluster's to write: take it away")
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")

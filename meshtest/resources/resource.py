@@ -39,12 +39,12 @@ class Resource:
     @property
     def labels(self) -> Mapping[str, str]:
         """The labels of the object itself."""
-        return self.body["metadata"].get("labels") or {}
+        return _texts(self.body["metadata"].get("labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """The annotations of the object itself."""
-        return self.body["metadata"].get("annotations") or {}
+        return _texts(self.body["metadata"].get("annotations"))
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -66,6 +66,13 @@ class Resource:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def _texts(given: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Labels or annotations; one without a value (null) is an empty text to Kubernetes."""
+    if not given or None not in given.values():
+        return given or {}
+    return {key: "" if value is None else value for key, value in given.items()}
 
 
 def dotted(path: Path) -> str:

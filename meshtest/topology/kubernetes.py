@@ -8,7 +8,7 @@ from typing import Any
 
 from meshtest.resources import name
 from meshtest.resources.document import Path
-from meshtest.resources.manifest import METADATA
+from meshtest.resources.metadata import METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import (
