@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from meshtest.errors import ResourceError
 from meshtest.resources.scalar import as_key, resolved
-from meshtest.resources.yaml_tree import MAX_DEPTH, Alias, Mapping, Node, Scalar, Sequence, trees
+from meshtest.resources.yaml_tree import MAX_DEPTH, Alias, Mapping, Node, Scalar, Sequence, check_characters, trees
+from meshtest.resources.yaml_values import Unusual, Value, values
 
 Path = tuple[str | int, ...]
 
@@ -20,17 +22,32 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its value and, for each path into it, the line (from 1) where that value's key or item stands."""
+    """One YAML document: its value and, for each path into it, the line (from 1) where that value's key or item stands.
+
+    Lines are looked up only when somebody asks: `text` is the document's own, which begins on line `first` of the file.
+    """
 
     value: Any
     file: str
-    lines: dict[Path, int] = field(repr=False)
+    text: str = field(default="", repr=False)
+    first: int = field(default=1, repr=False)
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of its nearest ancestor that has one."""
-        while path and path not in self.lines:
+        while path and path not in self._lines:
             path = path[:-1]
-        return self.lines.get(path, 1)
+        return self._lines.get(path, 1) + self.first - 1
+
+    def where(self, path: Path) -> str:
+        """`file:line` of `path`."""
+        return f"{self.file}:{self.line(path)}"
+
+    @cached_property
+    def _lines(self) -> dict[Path, int]:
+        builder = _Builder(self.file)
+        for tree in trees(self.text, self.file):
+            builder.value_of(tree.root)
+        return builder.lines
 
 
 def parse(text: str | bytes, file: str) -> list[Document]:
@@ -39,8 +56,18 @@ def parse(text: str | bytes, file: str) -> list[Document]:
         raise ResourceError(
             f"{file}: larger than {MAX_BYTES >> 20} MiB, which no Kubernetes manifest is; is it the right file?"
         )
-    documents = [_Builder(file).document(root) for root in trees(_decoded(text, file), file)]
-    return [document for document in documents if document.value is not None]
+    decoded = _decoded(text, file)
+    check_characters(decoded, file)
+    try:
+        found = values(decoded)
+    except Unusual:
+        found = [Value(_Builder(file).value_of(tree.root), tree.begin, tree.line) for tree in trees(decoded, file)]
+    ends = [each.begin for each in found[1:]] + [len(decoded)]
+    return [
+        Document(each.value, file, decoded[each.begin : end], each.line)
+        for each, end in zip(found, ends, strict=False)
+        if each.value is not None
+    ]
 
 
 def _decoded(text: str | bytes, file: str) -> str:
@@ -64,9 +91,9 @@ class _Builder:
         self.inside = 0  # aliases that this is within
         self.repeated = 0
 
-    def document(self, root: Node) -> Document:
+    def value_of(self, root: Node) -> Any:
         self.lines[()] = root.line
-        return Document(self.value(root, ()), self.file, self.lines)
+        return self.value(root, ())
 
     def value(self, node: Node, path: Path) -> Any:
         if isinstance(node, Alias):

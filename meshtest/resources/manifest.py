@@ -147,8 +147,7 @@ def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[
 def read_objects(objects: Iterable[Mapping[str, Any]], namespace: str = "default") -> list[Resource]:
     """Resources from plain objects, as a test may build them."""
     found = [
-        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}", {})
-        for n, each in enumerate(objects, 1)
+        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}") for n, each in enumerate(objects, 1)
     ]
     return resources(found, namespace)
 
