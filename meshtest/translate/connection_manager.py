@@ -18,6 +18,7 @@ def _filter(name: str, message: str, **fields: Any) -> Json:
     return {"name": f"envoy.filters.http.{name}", "typed_config": {"@type": kind, **fields}}
 
 
+GRPC_WEB = _filter("grpc_web", "grpc_web.v3.GrpcWeb")  # before all but the policies, where a port says so
 HTTP_FILTERS: list[Json] = [
     _filter("grpc_stats", "grpc_stats.v3.FilterConfig", emit_filter_state=True, stats_for_all_methods=False),
     _filter("fault", "fault.v3.HTTPFault"),
@@ -67,7 +68,7 @@ def outbound_manager(stat_prefix: str, route_name: str) -> Json:
     )
 
 
-def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Json] = ()) -> Json:
+def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Json] = (), http2: bool = False) -> Json:
     """Of a sidecar towards its own workload; `policies` are filters that stand before all others."""
     return _named(
         {
@@ -80,6 +81,7 @@ def inbound_manager(stat_prefix: str, route_config: Json, policies: Sequence[Jso
             "use_remote_address": False,
             "forward_client_cert_details": "APPEND_FORWARD",
             "set_current_client_cert_details": {"subject": True, "dns": True, "uri": True},
+            **({"http2_protocol_options": {}} if http2 else {}),
         }
     )
 

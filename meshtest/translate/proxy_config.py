@@ -9,6 +9,7 @@ from meshtest.resources.name import address
 from meshtest.translate import (
     gateway_listener,
     gateway_route,
+    inbound_cluster,
     outbound_cluster,
     outbound_listener,
     outbound_route,
@@ -29,7 +30,7 @@ class ProxyConfig:
     endpoints: dict[str, Json]
 
     def as_json(self, before: ProxyConfig) -> Json:
-        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists.
+        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists, in the order of names.
 
         A cluster that waits for a certificate shows no endpoints: those of its predecessor stay, `before` the Istio resources came.
         """
@@ -39,12 +40,13 @@ class ProxyConfig:
                 endpoints[name] = _listed(self.clusters[name], assignment)
             elif name in before.endpoints:
                 endpoints[name] = _listed(before.clusters[name], before.endpoints[name])
-        return {
+        found = {
             "listeners": self.listeners,
             "routes": self.routes,
             "clusters": self.clusters,
             "endpoints": endpoints,
         }
+        return {kind: dict(sorted(each.items())) for kind, each in found.items()}
 
 
 def _waits_for_secret(cluster: Json) -> bool:
@@ -79,9 +81,8 @@ def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     listeners = snapshot.once(("listeners", view, own), lambda: outbound_listener.listeners(snapshot, proxy))
     names = _route_names(listeners)
     routes = snapshot.once(("routes", view), lambda: outbound_route.route_configurations(snapshot, proxy, names))
-    inbound = sidecar_inbound.listener(snapshot, proxy)
-    clusters = clusters | sidecar_inbound.clusters(snapshot, proxy)
-    return ProxyConfig({**listeners, "virtualInbound": inbound}, routes, clusters, endpoints)
+    clusters = clusters | inbound_cluster.clusters(snapshot, proxy)
+    return ProxyConfig(listeners | sidecar_inbound.listeners(snapshot, proxy), routes, clusters, endpoints)
 
 
 def _gateway(snapshot: Snapshot, proxy: Proxy, clusters: dict[str, Json], endpoints: dict[str, Json]) -> ProxyConfig:

@@ -32,6 +32,11 @@ class _Condition:
     def changed(self, change: Callable[[Sequence[str]], Sequence[str]]) -> _Condition:
         return replace(self, values=change(self.values), not_values=change(self.not_values))
 
+    def matching(self, negated: Callable[[Json], Json], tcp: bool) -> list[Json]:
+        """What must hold, and what must not; Unchecked if the filters cannot tell."""
+        out = [self.attribute.matching(self.key, self.values, tcp)] if self.values else []
+        return [*out, negated(self.attribute.matching(self.key, self.not_values, tcp))] if self.not_values else out
+
 
 def rbac_policy(rule: Mapping[str, Any], place: Place, widens: bool) -> Json | None:
     """The policy; None for a rule that allows by what these filters cannot check.
@@ -65,15 +70,11 @@ def _holding(
     conditions: Sequence[_Condition], place: Place, widens: bool, negated: Callable[[Json], Json]
 ) -> Iterator[Json]:
     for each in conditions:
-        for values, wrap in ((each.values, None), (each.not_values, negated)):
-            if values:
-                try:
-                    found = each.attribute.matching(each.key, values, place.tcp)
-                except Unchecked:
-                    if not widens:
-                        raise
-                else:
-                    yield wrap(found) if wrap else found
+        try:
+            yield from each.matching(negated, place.tcp)
+        except Unchecked:
+            if not widens:
+                raise
 
 
 def _fields(given: Mapping[str, Any], known: Mapping[str, Attribute]) -> list[_Condition]:

@@ -47,7 +47,7 @@ class Registry:
             endpoint
             for each in self._by_name.get((service.hostname, service.namespace), [])
             if (own := each.port(number)) and own.name == port.name
-            for endpoint in self._behind(each, own)
+            for endpoint in self.behind(each, own)
         ]
         if service.resolution is Resolution.DNS_ROUND_ROBIN:
             return found[:1]
@@ -60,7 +60,8 @@ class Registry:
         aliases = self._topology.config.trust_domain_aliases
         return sorted({name for each in named for name in identities(each, aliases)})
 
-    def _behind(self, service: Service, port: Port) -> list[Endpoint]:
+    def behind(self, service: Service, port: Port) -> list[Endpoint]:
+        """What stands behind a port of this very Service, by address or host name."""
         if service.entry:
             workloads = [*self._pods, *self._workload_entries]
             return service_entry.endpoints(service, port, workloads, self._topology.config)

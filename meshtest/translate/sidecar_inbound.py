@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshtest.topology.protocol import Protocol
-from meshtest.topology.service import Port, Service
 from meshtest.translate import authorization_policy, inbound_match, peer_authentication
 from meshtest.translate.cluster_name import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_name
-from meshtest.translate.connection_manager import inbound_manager
-from meshtest.translate.inbound_cluster import inbound
+from meshtest.translate.connection_manager import GRPC_WEB, inbound_manager
 from meshtest.translate.inbound_match import Match
-from meshtest.translate.network_filter import tcp_proxy
+from meshtest.translate.inbound_port import ANY, InboundPort, inbound_ports
+from meshtest.translate.network_filter import tcp_proxy, to_cluster
 from meshtest.translate.outbound_listener import HTTP_INSPECTOR, LISTENER, TLS_INSPECTOR
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
 from meshtest.translate.tls import mutual_tls
@@ -23,40 +22,27 @@ _ORIGINAL_DESTINATION: Json = {
 }
 
 
-def ports(snapshot: Snapshot, proxy: Proxy) -> dict[int, tuple[Service, Port]]:
-    """The ports that the workload listens on, each with the first Service port that leads to it."""
-    instance = proxy.instance
-    out: dict[int, tuple[Service, Port]] = {}
-    for service in snapshot.topology.services:
-        if service.namespace == instance.namespace and service.selects(instance.labels):
-            for port in service.ports:
-                if port.protocol is Protocol.UDP:
-                    continue
-                target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
-                if target is not None:
-                    out.setdefault(target, (service, port))
-    return out
+def listeners(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
+    """`virtualInbound`, for what is intercepted, and one for each port on which the sidecar itself listens, by name.
 
-
-def clusters(snapshot: Snapshot, proxy: Proxy) -> dict[str, Json]:
-    """One cluster for each port of the workload."""
-    return {inbound_name(target): inbound(snapshot, *found, target) for target, found in ports(snapshot, proxy).items()}
-
-
-def listener(snapshot: Snapshot, proxy: Proxy) -> Json:
-    """`virtualInbound`: filter chains for any port, then for each port of the workload, by its mode of mutual TLS."""
+    `virtualInbound` has filter chains for any port, then for each port of the workload, by its mode of mutual TLS.
+    """
     inbound = _Inbound(snapshot, proxy)
-    found = ports(snapshot, proxy)
-    others = sorted(inbound.modes.ports.keys() - found.keys())
+    ports = [each for each in inbound_ports(snapshot, proxy) if not each.taken]
+    others = sorted(inbound.modes.ports.keys() - {each.number for each in ports})
     chains = [_own_port(), *(chain for number in (0, *others) for chain in inbound.any_port(number))]
-    for target, (_, port) in sorted(found.items()):
-        chains += inbound.chains(target, port)
+    chains += [chain for each in ports if not each.bound for chain in inbound.chains(each)]
+    bound = [_listener(each.bind, each.number, inbound.chains(each), bound=True) for each in ports if each.bound]
+    return {each["name"]: each for each in (_listener(ANY, 15006, chains, bound=False), *bound)}
+
+
+def _listener(bind: str, number: int, chains: Sequence[Json], bound: bool) -> Json:
     return {
         "@type": LISTENER,
-        "name": "virtualInbound",
-        "address": {"socket_address": {"address": "0.0.0.0", "port_value": 15006}},
-        "filter_chains": chains,
-        "listener_filters": listener_filters(chains),
+        "name": f"{bind}_{number}" if bound else "virtualInbound",
+        "address": {"socket_address": {"address": bind, "port_value": number}},
+        "filter_chains": [*chains],
+        "listener_filters": listener_filters(chains)[1 if bound else 0 :],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
         "max_connections_to_accept_per_socket_event": 1,
@@ -78,7 +64,7 @@ def listener_filters(chains: Sequence[Json]) -> list[Json]:
         # Ports without a chain of their own are of port 0: the few others are named.
         wanted = sorted(port for port, wants in tls.items() if port and wants)
         unwanted = sorted(port for port, wants in tls.items() if port and not wants)
-        out.append(TLS_INSPECTOR | (_off(unwanted) if tls[0] else _off(wanted, invert=True)))
+        out.append(TLS_INSPECTOR | (_off(unwanted) if tls.get(0) else _off(wanted, invert=True)))
     if any(http.values()):
         out.append(HTTP_INSPECTOR | _off(sorted(port for port, wants in http.items() if not wants)))
     return out
@@ -114,39 +100,49 @@ class _Inbound:
         """The chains for ports that belong to no Service: for one that has a mode of its own, or (0) for all others."""
         matches = inbound_match.sniffed(self.modes.of_port(number))
         names = ("virtualInbound-catchall-http", "virtualInbound")
-        return self._chains(number, matches, names, INBOUND_PASSTHROUGH, _routes(INBOUND_PASSTHROUGH, 0))
+        routes = _routes(INBOUND_PASSTHROUGH, 0, Protocol.SNIFFED)
+        return self._chains(number, matches, names, INBOUND_PASSTHROUGH, routes, Protocol.SNIFFED)
 
-    def chains(self, target: int, port: Port) -> list[Json]:
-        """The chains for a port of the workload, by what the Service's port speaks."""
-        mode, name, cluster = self.modes.of_port(target), f"0.0.0.0_{target}", inbound_name(target)
+    def chains(self, port: InboundPort) -> list[Json]:
+        """The chains for a port of the workload, by what it speaks."""
+        mode, name, cluster = self.modes.of_port(port.number), f"{port.bind}_{port.number}", inbound_name(port.number)
         if port.protocol is Protocol.SNIFFED:
             matches = inbound_match.sniffed(mode)
         else:
             matches = inbound_match.of_http(mode) if port.protocol.http else inbound_match.of_tcp(mode)
-        return self._chains(target, matches, (name, name), cluster, _routes(cluster, port.number))
+        routes = _routes(cluster, port.asked, port.protocol)
+        return self._chains(port.number, matches, (name, name), cluster, routes, port.protocol)
 
     def _chains(
-        self, number: int, matches: Sequence[Match], names: tuple[str, str], cluster: str, routes: Json
+        self,
+        number: int,
+        matches: Sequence[Match],
+        names: tuple[str, str],
+        cluster: str,
+        routes: Json,
+        protocol: Protocol,
     ) -> list[Json]:
+        before = [*self._http, *([GRPC_WEB] if protocol is Protocol.GRPC_WEB else [])]
         out = []
         for match in matches:
-            manager, tcp = inbound_manager(f"{cluster};", routes, self._http), [*self._tcp, tcp_proxy(cluster)]
+            manager = inbound_manager(f"{cluster};", routes, before, http2=protocol.http2)
             chain = {
                 "name": names[0] if match.http else names[1],
                 "filter_chain_match": match.as_json(number),
-                "filters": [manager] if match.http else tcp,
+                "filters": [manager] if match.http else [*self._tcp, *to_cluster(cluster, protocol, None)],
             }
             out.append(chain | self._socket if match.secured else chain)
         return out
 
 
-def _routes(cluster: str, port: int) -> Json:
+def _routes(cluster: str, port: int, protocol: Protocol) -> Json:
     action: Json = {
         "cluster": cluster,
         "timeout": "0s",
         "max_stream_duration": {"max_stream_duration": "0s", "grpc_timeout_header_max": "0s"},
-        "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
     }
+    if protocol not in (Protocol.GRPC, Protocol.GRPC_WEB):  # streams cannot be begun anew
+        action["retry_policy"] = {"retry_on": "reset-before-request", "num_retries": 2}
     host = {
         "name": f"inbound|http|{port}",
         "domains": ["*"],

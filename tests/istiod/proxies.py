@@ -167,8 +167,7 @@ class Dump:
         """What istiod sent last, also where a secret is still awaited, and listeners that Envoy refused."""
         listeners = {}
         for each in self._list("ListenersConfigDump", "dynamic_listeners"):
-            state = each.get("warming_state") or each.get("active_state") or {}
-            listener = each.get("error_state", {}).get("failed_configuration") or state.get("listener")
+            listener = each.get("error_state", {}).get("failed_configuration") or _taken(each)
             if listener:
                 listeners[listener["name"]] = listener
         clusters = self._list("ClustersConfigDump", "dynamic_active_clusters", "dynamic_warming_clusters")
@@ -192,13 +191,20 @@ class Dump:
 
     def incomplete(self) -> list[str]:
         """Names of routes and clusters that are still on their way."""
-        have = self.configuration()
+        have = self.configuration()["routes"]
+        taken = [_taken(each) for each in self._list("ListenersConfigDump", "dynamic_listeners")]
         waiting = [
             each["cluster"]["name"]
             for each in self._list("ClustersConfigDump", "dynamic_warming_clusters")
             if "sds_config" not in json.dumps(each)
         ]
-        return sorted(waiting + [name for name in _route_names(have["listeners"]) if name not in have["routes"]])
+        return sorted(waiting + [name for name in _route_names(taken) if name not in have])
+
+
+def _taken(listener: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest configuration of a listener that Envoy has not refused."""
+    state: dict[str, Any] = listener.get("warming_state") or listener.get("active_state") or {}
+    return state.get("listener")
 
 
 def _ordered(routes: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from tests.istiod.api_server import Refused
 from tests.istiod.processes import NotReady
 from tests.istiod.world import World
 
@@ -54,7 +55,7 @@ def _converse(world: World, connection: socket.socket) -> bool:
                 return False
             try:
                 answer = _answer(world, question)
-            except NotReady as error:
+            except (NotReady, Refused, OSError) as error:
                 _tell(stream, {"broken": str(error)})
                 raise  # what the next answer would rest on is unknown
             _tell(stream, answer)

@@ -36,6 +36,19 @@ def test_values() -> None:
     assert read(config(text)) == MeshConfig(True, {"attempts": 0}, "1.5s", "mesh")
 
 
+def test_trust_domains() -> None:
+    """The mesh's trust domain names its identities; its aliases, and domains of further authorities, are trusted too."""
+    assert read("").trust_domains == read("").trusted_domains == ("cluster.local",)
+    found = read(
+        config(
+            "trustDomain: td\ntrustDomainAliases: [old, td]\ncaCertificates: [{pem: x, trustDomains: [old, far]}, {}]"
+        )
+    )
+    assert found.trust_domains == ("td", "old", "td")
+    assert found.trusted_domains == ("td", "old", "far")
+    assert found.identity("a", "b") == "spiffe://td/ns/a/sa/b"
+
+
 def test_the_last_counts() -> None:
     """Of two ConfigMaps of the name the later is in force."""
     assert read(config("connectTimeout: 1s") + config("connectTimeout: 2s")).connect_timeout == "2s"

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meshtest.translate.trust_domain import identities
 from tests.translate.rbac import Call, allowed
 from tests.translate.security import SERVICES, chains, http_policies, manager, policy, security, tcp_policies
 from tests.translate.snapshots import GATEWAY, GATEWAY_NAME, Json, config
@@ -419,6 +420,15 @@ def test_other_principals_stay() -> None:
     assert exact_principals(source("trustDomains: [td, foreign]")) == [
         *(f"spiffe://{each}/" for each in ("td", "old", "older", "foreign")),
     ]
+
+
+def test_identities_of_callees() -> None:
+    """Who answers may prove a name in an alias of the trust domain too; other names stay (`ExpandWithTrustDomains`)."""
+    assert identities("spiffe://td/ns/a/sa/b", ["old", "older"]) == [
+        f"spiffe://{each}/ns/a/sa/b" for each in ("td", "old", "older")
+    ]
+    for name in ("a.example.com", "spiffe://td/other", "spiffe://td/ns/a/x/b", "https://td/ns/a/sa/b"):
+        assert identities(name, ["old"]) == [name]
 
 
 def test_gateways() -> None:
