@@ -86,15 +86,20 @@ def check_characters(text: str, file: str) -> None:
 def _events(text: str, file: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}" if mark else file
-        problem = error.problem or "not understood"
-        tab = "\\t" in problem or "'\t'" in problem or _tab(text, mark.line if mark else -1)
-        hint = " (YAML is indented with spaces, never with tabs)" if tab else ""
-        raise ResourceError(f"{where}: this is not YAML: {problem}{hint}") from None
     except yaml.YAMLError as error:
-        raise ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}") from None
+        raise not_yaml(error, text, file) from None
+
+
+def not_yaml(error: yaml.YAMLError, text: str, file: str) -> ResourceError:
+    """What libyaml says, in our words, with its place."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}")
+    mark = error.problem_mark or error.context_mark
+    where = f"{file}:{mark.line + 1}" if mark else file
+    problem = error.problem or "not understood"
+    tab = "\\t" in problem or "'\t'" in problem or _tab(text, mark.line if mark else -1)
+    hint = " (YAML is indented with spaces, never with tabs)" if tab else ""
+    return ResourceError(f"{where}: this is not YAML: {problem}{hint}")
 
 
 def _tab(text: str, line: int) -> bool:

@@ -1,6 +1,6 @@
 """The plain values of ordinary YAML, in one pass over libyaml's events and without positions.
 
-Nearly all manifests are ordinary. What is not - anchors, tags, keys that are no words or stand twice, deep nesting, mistakes -
+Nearly all manifests are ordinary. What is not - anchors, tags, keys that are no words or stand twice, deep nesting -
 is left to `document.py`, which knows the line of everything and takes several times as long.
 """
 
@@ -28,14 +28,7 @@ class Value(NamedTuple):
 
 
 def values(text: str) -> list[Value]:
-    """The values of all documents; Unusual where something in them is not ordinary."""
-    try:
-        return _values(text)
-    except yaml.YAMLError:
-        raise Unusual from None
-
-
-def _values(text: str) -> list[Value]:
+    """The values of all documents; Unusual where something in them is not ordinary, yaml.YAMLError where it is no YAML."""
     scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
     ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
     found: list[Value] = []
