@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     config = commands.add_parser(
         "proxy-config", help="the Envoy configuration that these resources make, of every proxy"
     )
-    config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
+    config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     _add_topology(config)
     config.add_argument("--proxy", metavar="NAME", help="only the proxy of this workload")
     config.add_argument("-o", "--output", choices=["json"], default="json", help="the form of the output")
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analysis.set_defaults(run=_analyze)
     up = commands.add_parser("up", help="a local mesh until Ctrl-C")
-    up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources to apply: a file or a folder")
+    up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     _add_topology(up)
     up.set_defaults(run=_up)
     return parser
@@ -76,7 +76,7 @@ def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "url", metavar="URL", help="http://, https://, tcp:// or tls:// and host, or a path for the ingress gateway"
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     parser.add_argument("-X", "--request", default="GET", metavar="METHOD", help="the method (GET)")
     parser.add_argument(
         "-H",
