@@ -86,5 +86,5 @@ def test_live_refusal(istiod: Session) -> None:
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec: {hosts: [], https: []}"
     )
     assert answer.invalid is not None
-    assert 'unknown field "spec.https"' in answer.invalid
+    assert "spec.https" in answer.invalid
     assert istiod.ask("").configurations == istiod.base
