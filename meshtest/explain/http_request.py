@@ -70,6 +70,8 @@ class HttpRequest:
             )
             self.hop.end = End(False, says, 400)
             return None
+        if path != request.value(":path"):
+            self.hop.path = path
         return request.set(":path", path)
 
     def _look_up(self, request: Headers) -> None:

@@ -14,6 +14,7 @@ from meshtest.explain.destination import Endpoint
 from meshtest.explain.entrance import entered, nothing_listens
 from meshtest.explain.filter_chain import Seen, chain_for, seen
 from meshtest.explain.hop import End, Explanation, Hop
+from meshtest.explain.passthrough import not_found
 from meshtest.translate.peer_authentication import STRICT, modes
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Proxy, Snapshot
@@ -80,9 +81,13 @@ class Journey:
             raise ValueError(f"a call from a workload needs a URL with a host, such as http://reviews:9080{call}")
         hop = Hop(self.name(proxy))
         address = address_of(self.snapshot, proxy.namespace, call.host)
+        if not address and (problem := not_found(self.snapshot, proxy.namespace, call.host)):
+            hop.end = End(False, problem)
+            return hop
         config = self.config(proxy)
         hop.listener = outbound_listener(config, address, call.port)
-        hop.entered = f"{call.host} is {address}" if address and address != call.host else ""
+        if address != call.host and hop.listener.startswith(f"{address}_"):
+            hop.entered = f"{call.host} is {address}"
         connection = Connection(proxy.instance, address, call.port, _client_tls(call), call.request)
         self.arrive(hop, proxy, config.listeners[hop.listener], connection, 1)
         return hop
@@ -103,7 +108,7 @@ class Journey:
         hop = Hop(self.name(proxy))
         sent = replace(connection, address=endpoint.address, port=endpoint.port)
         listeners = self.config(proxy).listeners
-        hop.listener = f"0.0.0.0_{endpoint.port}" if proxy.gateway else "virtualInbound"
+        hop.listener = _taking(listeners, endpoint, proxy.gateway)
         if hop.listener not in listeners:
             hop.end = End(
                 False,
@@ -128,6 +133,15 @@ class Journey:
         if connection.tls:
             return f"no server takes the name {found.server_name or '(none)'} (SNI); there are {', '.join(names) or 'none'}"
         return f"the listener takes TLS only, for {', '.join(names) or 'any name'}, and the client speaks in the clear"
+
+
+def _taking(listeners: Mapping[str, Json], endpoint: Endpoint, gateway: bool) -> str:
+    """The listener at an endpoint: its own if it has one, else that of all ports, or what takes intercepted connections."""
+    names = (f"{endpoint.address}_{endpoint.port}", f"0.0.0.0_{endpoint.port}")
+    bound = [
+        name for name in names if name in listeners and (gateway or listeners[name]["traffic_direction"] == "INBOUND")
+    ]
+    return bound[0] if bound else names[1] if gateway else "virtualInbound"
 
 
 def _client_tls(call: Call) -> Sequence[Tls]:

@@ -36,6 +36,8 @@ def _hop(hop: Hop, indent: str) -> Iterator[str]:
         yield _line(indent, "filter chain", hop.chain)
     for policy in hop.policies:
         yield _line(indent, "policies", policy)
+    if hop.path:
+        yield _line(indent, "path", f"is read as {hop.path}")
     if hop.virtual_host:
         yield _line(indent, "virtual host", f"{hop.virtual_host}, for the domain {hop.domain}")
     yield from _rules(hop.absent, "not here", indent)
@@ -117,6 +119,7 @@ def _hop_json(hop: Hop) -> Mapping[str, Any]:
         "entered": hop.entered,
         "servers": [*hop.servers],
         "filterChain": hop.chain,
+        "path": hop.path,
         "virtualHost": hop.virtual_host,
         "domain": hop.domain,
         "policies": [*hop.policies],

@@ -22,6 +22,7 @@ from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_objects
 from meshtest.topology.default import default_topology
 from meshtest.traffic.request import GET
+from meshtest.translate.cluster_name import PASSTHROUGH
 from meshtest.translate.snapshot import Proxy, Snapshot
 from tests.explain.worlds import CALLER, MANIFESTS, REQUESTS, Asked, Json, shown, worlds
 
@@ -128,13 +129,14 @@ def differences(found: Explanation, answer: Answer, asked: Asked) -> Iterator[st
 
 def _sent_on(hop: Hop, answer: Answer, asked: Asked) -> Iterator[str]:
     """Which workloads may answer, with which statuses, and what they were asked."""
-    ends = {end.status for each in hop.onward for end in each.ends()}
+    # Where nothing would answer on a Service's port a stand-in does here.
+    ends = {end.status if end.flag != "UF" else 200 for each in hop.onward for end in each.ends()}
     if answer.status not in {status or 200 for status in ends}:
         yield f"status {answer.status}, which is none of {ends}"
     if answer.status != 200:
         return
     pods = {pod.instance.name for each in hop.onward for pod in each.destination.endpoints if pod.instance}
-    if any(each.end and each.end.taken and not each.destination.host for each in hop.onward):
+    if any(each.destination.cluster == PASSTHROUGH for each in hop.onward):
         pods.add("outside")
     if answer.echo.get("podname") not in pods:
         yield f"answered by {answer.echo.get('podname')}, which is none of {pods}"
