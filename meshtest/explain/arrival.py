@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meshtest.explain.absence import Rule
+from meshtest.explain.absence_of_connections import Question, absent_for_connection
 from meshtest.explain.applied import Applied
 from meshtest.explain.connection import Connection, Tls
 from meshtest.explain.destination import Destination, destination, weights
@@ -92,15 +93,17 @@ class Arrival:
         return True
 
     def _proxied(self, config: Json, connection: Connection) -> None:
-        self.note_origin()
+        made_of = origin(self.snapshot, self.chain, "tcp")
+        if self.listener["name"] != "virtualInbound":
+            self.hop.rule = Rule(str(made_of), made_of.where) if made_of else Rule("no VirtualService", "")
+            question = Question(connection, self.found.server_name, made_of)
+            self.hop.absent += absent_for_connection(self.snapshot, self.proxy, question)
+        self.note_server()
         for cluster, share, _ in weights(config):
             self.hop.onward.append(self.onward(cluster, share, connection, ""))
 
-    def note_origin(self) -> None:
-        """Say of which rule, or of which server of a Gateway, the filter chain is made."""
-        found = origin(self.snapshot, self.chain, "tcp")
-        if found:
-            self.hop.rule = Rule(str(found), found.where)
+    def note_server(self) -> None:
+        """Say of which server of a Gateway the filter chain is made, if it is of one."""
         note = noted(self.chain)
         if "server" in note:
             self.hop.servers = (f"{note['resource']} spec.servers[{note['server']}] at {note['where']}",)
@@ -110,7 +113,7 @@ class Arrival:
         found = destination(self.snapshot, self.proxy, self.config, cluster, share)
         if end := self._end_of(found, connection):
             return Onward(found, end=end)
-        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False)
+        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False, host="")
         if tls := self._upstream_tls(cluster, authority):
             sent = replace(sent, tls=(tls, *sent.tls))
         hops: dict[str, Hop] = {}

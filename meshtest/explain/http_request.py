@@ -35,7 +35,7 @@ class HttpRequest:
 
     def route(self) -> None:
         """Find the route, and go on from there."""
-        self.arrival.note_origin()
+        self.arrival.note_server()
         request = self._read()
         if request is None:
             return

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from meshtest.explain.absence_of_connections import Question, absent_for_connection
 from meshtest.explain.address import address_of, outbound_listener
 from meshtest.explain.arrival import Arrival
 from meshtest.explain.call import Call
@@ -88,7 +89,7 @@ class Journey:
         hop.listener = outbound_listener(config, address, call.port)
         if address != call.host and hop.listener.startswith(f"{address}_"):
             hop.entered = f"{call.host} is {address}"
-        connection = Connection(proxy.instance, address, call.port, _client_tls(call), call.request)
+        connection = Connection(proxy.instance, address, call.port, _client_tls(call), call.request, host=call.host)
         self.arrive(hop, proxy, config.listeners[hop.listener], connection, 1)
         return hop
 
@@ -97,6 +98,7 @@ class Journey:
         found = seen(listener, connection)
         chain = chain_for(listener, found)
         if chain is None:
+            hop.absent += absent_for_connection(self.snapshot, proxy, Question(connection, found.server_name, None))
             hop.end = End(False, self._no_chain(proxy, listener, connection, found), flag="NR")
             return
         Arrival(self, hop, proxy, listener, chain, found, depth).take(connection)
@@ -126,7 +128,7 @@ class Journey:
             kinds = [str(each) for each in self.snapshot.of_kind("PeerAuthentication")]
             return (
                 f"the workload takes mutual TLS only (mode STRICT of {', '.join(kinds)}), and the caller sends in the clear: "
-                "what is missing is a DestinationRule for the host with tls mode ISTIO_MUTUAL"
+                "auto mTLS being off here, a DestinationRule for the host with tls mode ISTIO_MUTUAL is missing"
             )
         matches = [each.get("filter_chain_match", {}) for each in listener["filter_chains"]]
         names = [name for match in matches for name in match.get("server_names", ())]
