@@ -150,12 +150,11 @@ def _rules(place: Place, owner: VirtualService) -> Iterator[Rule]:
         found = rule.spec.get("match") or [None]
         for number, match in enumerate(found):
             here = Origin(owner, rule, None if match is None else number)
-            if behind is not None:
-                yield Rule(
-                    str(here), here.where, f"{behind} at {behind.where} takes all requests, and stands before it"
-                )
-            elif field := hindrance(place, match):
+            if field := hindrance(place, match):
                 yield Rule(str(here), here.at_match(field), hindered(place, field, (match or {})[field]))
+            elif behind is not None:
+                reason = f"{behind} at {behind.where} takes all requests, and stands before it"
+                yield Rule(str(here), here.where, reason)
             elif catches_all(route_match(match)):
                 behind = here
 

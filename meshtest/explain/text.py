@@ -42,7 +42,7 @@ def _hop(hop: Hop, indent: str) -> Iterator[str]:
     if hop.virtual_host:
         yield _line(indent, "virtual host", f"{hop.virtual_host}, for the domain {hop.domain}")
     yield from _rules(hop.absent, "not here", indent)
-    yield from _rules(hop.passed, "not", indent)
+    yield from _rules(hop.passed, "no match", indent)
     if hop.rule:
         yield _line(indent, "rule", _at(hop.rule))
     for each in hop.applied:
