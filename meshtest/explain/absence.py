@@ -38,9 +38,9 @@ def absent_at_gateway(
     for owner in _for(snapshot, [host]):
         bound = [server for server in servers if server.gateway in owner.gateways]
         if not bound:
-            yield _whole(owner, ("spec", "gateways"), _bound_elsewhere(snapshot, owner, servers))
+            yield whole(owner, ("spec", "gateways"), bound_elsewhere(snapshot, owner, servers))
         elif not owner.visible_in(proxy.namespace):
-            yield _whole(owner, ("spec", "exportTo"), _hidden(proxy))
+            yield whole(owner, ("spec", "exportTo"), hidden(proxy))
         else:
             yield from _at_servers(snapshot, proxy, bound, owner, host, domain)
 
@@ -53,7 +53,7 @@ def _at_servers(
     own = [(server, best) for server, hosts in taken if (best := most_specific(host, map(str.lower, hosts)))]
     if not own:
         at = ", ".join(f"{server.resource} at {server.where}" for server in bound)
-        yield _whole(owner, ("spec", "hosts"), f"{at} takes no host of it for the namespace {namespace}")
+        yield whole(owner, ("spec", "hosts"), f"{at} takes no host of it for the namespace {namespace}")
         return
     fitting = [server for server, best in own if best == domain or not domain]
     if fitting:
@@ -61,7 +61,7 @@ def _at_servers(
         place = Place(snapshot, proxy, server.number, frozenset({server.gateway}), home=namespace)
         yield from _rules(place, owner)
     else:
-        yield _whole(
+        yield whole(
             owner, ("spec", "hosts"), f"its host {own[0][1]} is less specific than {domain}, whose rules count alone"
         )
 
@@ -79,17 +79,17 @@ def absent_in_sidecar(
     }
     for owner in _for(snapshot, [host, *(each.hostname.lower() for each in named)]):
         if MESH not in owner.gateways:
-            yield _whole(owner, ("spec", "gateways"), _bound_elsewhere(snapshot, owner, ()))
+            yield whole(owner, ("spec", "gateways"), bound_elsewhere(snapshot, owner, ()))
         elif not owner.visible_in(proxy.namespace):
-            yield _whole(owner, ("spec", "exportTo"), _hidden(proxy))
+            yield whole(owner, ("spec", "exportTo"), hidden(proxy))
         elif listener is None or owner not in listener.virtual_services:
-            yield _whole(owner, ("spec", "hosts"), "the Sidecar of this workload lets none of its hosts through")
+            yield whole(owner, ("spec", "hosts"), "the Sidecar of this workload lets none of its hosts through")
         else:
             place = Place(snapshot, proxy, port, frozenset({MESH}))
             found = [*_rules(place, owner)]
             yield from found
             if str(owner.resource) not in deciding and not (found and len(found) >= len(_matches(owner))):
-                yield _whole(owner, ("spec", "hosts"), _not_the_one(owner, deciding, named, port))
+                yield whole(owner, ("spec", "hosts"), _not_the_one(owner, deciding, named, port))
 
 
 def _for(snapshot: Snapshot, names: Sequence[str]) -> list[VirtualService]:
@@ -101,11 +101,13 @@ def _for(snapshot: Snapshot, names: Sequence[str]) -> list[VirtualService]:
     ]
 
 
-def _whole(owner: VirtualService, path: tuple[str, ...], reason: str) -> Rule:
+def whole(owner: VirtualService, path: tuple[str, ...], reason: str) -> Rule:
+    """A VirtualService that does not count, for what it says at `path`."""
     return Rule(str(owner.resource), owner.resource.where(*path), reason)
 
 
-def _bound_elsewhere(snapshot: Snapshot, owner: VirtualService, servers: Sequence[Server]) -> str:
+def bound_elsewhere(snapshot: Snapshot, owner: VirtualService, servers: Sequence[Server]) -> str:
+    """Why a VirtualService does not count at servers, or (without any) in a sidecar."""
     here = ", ".join(sorted({server.gateway for server in servers})) or f"`{MESH}`"
     if not owner.resource.spec.get("gateways"):
         return f"without `gateways` it counts for calls within the mesh only, not at {here}"
@@ -114,7 +116,8 @@ def _bound_elsewhere(snapshot: Snapshot, owner: VirtualService, servers: Sequenc
     return f"it is bound to {bound}, not to {here}"
 
 
-def _hidden(proxy: Proxy) -> str:
+def hidden(proxy: Proxy) -> str:
+    """Why a VirtualService that is not exported does not count."""
     return f"it is not exported to the namespace {proxy.namespace} of this proxy"
 
 
@@ -147,17 +150,17 @@ def _rules(place: Place, owner: VirtualService) -> Iterator[Rule]:
         found = rule.spec.get("match") or [None]
         for number, match in enumerate(found):
             here = Origin(owner, rule, None if match is None else number)
-            if behind is not None:
-                yield Rule(
-                    str(here), here.where, f"{behind} at {behind.where} takes all requests, and stands before it"
-                )
-            elif field := hindrance(place, match):
-                yield Rule(str(here), here.at_match(field), _hindered(place, field, (match or {})[field]))
+            if field := hindrance(place, match):
+                yield Rule(str(here), here.at_match(field), hindered(place, field, (match or {})[field]))
+            elif behind is not None:
+                reason = f"{behind} at {behind.where} takes all requests, and stands before it"
+                yield Rule(str(here), here.where, reason)
             elif catches_all(route_match(match)):
                 behind = here
 
 
-def _hindered(place: Place, field: str, wanted: Any) -> str:
+def hindered(place: Place, field: str, wanted: Any) -> str:
+    """Why a match does not count at a place: what its field wants, and what is there."""
     labels = dict(place.proxy.instance.labels)
     return _HINDRANCES[field].format(
         wanted=", ".join(wanted) if isinstance(wanted, list) else dict(wanted) if field == "sourceLabels" else wanted,

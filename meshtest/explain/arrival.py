@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meshtest.explain.absence import Rule
+from meshtest.explain.absence_of_connections import Question, absent_for_connection
 from meshtest.explain.applied import Applied
 from meshtest.explain.connection import Connection, Tls
 from meshtest.explain.destination import Destination, destination, weights
@@ -14,6 +15,7 @@ from meshtest.explain.filter_chain import Seen
 from meshtest.explain.hop import End, Hop, Onward
 from meshtest.explain.http_request import HttpRequest
 from meshtest.explain.origin import noted, origin
+from meshtest.explain.passthrough import passed_through
 from meshtest.explain.rbac import ruling
 from meshtest.translate.cluster_name import BLACK_HOLE, PASSTHROUGH
 from meshtest.translate.snapshot import Proxy
@@ -91,15 +93,17 @@ class Arrival:
         return True
 
     def _proxied(self, config: Json, connection: Connection) -> None:
-        self.note_origin()
+        made_of = origin(self.snapshot, self.chain, "tcp")
+        if self.listener["name"] != "virtualInbound":
+            self.hop.rule = Rule(str(made_of), made_of.where) if made_of else Rule("no VirtualService", "")
+            question = Question(connection, self.found.server_name, made_of)
+            self.hop.absent += absent_for_connection(self.snapshot, self.proxy, question)
+        self.note_server()
         for cluster, share, _ in weights(config):
             self.hop.onward.append(self.onward(cluster, share, connection, ""))
 
-    def note_origin(self) -> None:
-        """Say of which rule, or of which server of a Gateway, the filter chain is made."""
-        found = origin(self.snapshot, self.chain, "tcp")
-        if found:
-            self.hop.rule = Rule(str(found), found.where)
+    def note_server(self) -> None:
+        """Say of which server of a Gateway the filter chain is made, if it is of one."""
         note = noted(self.chain)
         if "server" in note:
             self.hop.servers = (f"{note['resource']} spec.servers[{note['server']}] at {note['where']}",)
@@ -109,7 +113,7 @@ class Arrival:
         found = destination(self.snapshot, self.proxy, self.config, cluster, share)
         if end := self._end_of(found, connection):
             return Onward(found, end=end)
-        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False)
+        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False, host="")
         if tls := self._upstream_tls(cluster, authority):
             sent = replace(sent, tls=(tls, *sent.tls))
         hops: dict[str, Hop] = {}
@@ -123,21 +127,20 @@ class Arrival:
         return Onward(found, tuple(hops.values()), End(True, "outside the mesh") if outside else None)
 
     def _end_of(self, found: Destination, connection: Connection) -> End | None:
-        http = connection.request is not None and not connection.tls
-        cluster = found.cluster
+        """How the way ends at a cluster; None if proxies behind it are to be asked."""
+        cluster, known = found.cluster, self.config.clusters.get(found.cluster)
+        failed = 503 if connection.request is not None and not connection.tls else 0
         if cluster == BLACK_HOLE:
             says = "the destination is not known to this proxy, and only what is known is let out (REGISTRY_ONLY)"
-            return End(False, says, 503 if http else 0, "UH")
-        if cluster == PASSTHROUGH or self.config.clusters.get(cluster, {}).get("type") == "ORIGINAL_DST":
-            if found.handed_in:
-                return End(True, f"the workload answers on port {connection.port}")
-            return End(
-                True,
-                f"it goes on to {connection.address or 'the address that its host has'}:{connection.port} as it is",
-            )
+            return End(False, says, failed, "UH")
+        if found.handed_in:
+            return End(True, f"the workload answers on port {_handed_to(known or {}, connection.port)}")
+        if cluster == PASSTHROUGH:
+            return passed_through(self.snapshot, connection, failed)
+        if known and known["type"] == "ORIGINAL_DST":
+            return End(True, f"it goes on to {connection.address or 'the address of its host'}:{connection.port}")
         if found.missing:
-            known = cluster in self.config.clusters
-            return End(False, found.missing, 503 if http else 0, "UH" if known else "NC")
+            return End(False, found.missing, failed, "UH" if known else "NC")
         return End(False, "it goes round in circles") if self.depth >= LONGEST else None
 
     def _upstream_tls(self, cluster: str, authority: str) -> Tls | None:
@@ -151,3 +154,11 @@ class Arrival:
         instance, mesh = self.proxy.instance, self.snapshot.topology.config
         identity = mesh.identity(instance.namespace, instance.account) if proved else ""
         return Tls(context.get("sni", authority), common.get("alpn_protocols", ()), identity)
+
+
+def _handed_to(cluster: Json, port: int) -> int:
+    """The port of the workload that an inbound cluster leads to; that which was called unless a Sidecar says otherwise."""
+    for group in cluster.get("load_assignment", {}).get("endpoints", ()):
+        for member in group["lb_endpoints"]:
+            return int(member["endpoint"]["address"].get("socket_address", {}).get("port_value", port))
+    return port

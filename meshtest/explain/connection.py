@@ -22,8 +22,8 @@ class Tls:
 class Connection:
     """A connection to an address (empty where it is not known) and port, from a pod or (None) from outside.
 
-    `tls` are its layers of encryption, the outermost first; `request` is what it carries, None for other bytes.
-    `identity` is the name proved in a layer that has been taken off.
+    `tls` are its layers of encryption, the outermost first; `request` is what it carries, None for other bytes. `identity` is the name
+    proved in a layer that has been taken off; `host` is the name that a workload has called.
     """
 
     source: Instance | None
@@ -33,6 +33,7 @@ class Connection:
     request: Headers | None
     identity: str = ""
     decrypted: bool = False
+    host: str = ""
 
     def without_tls(self) -> Connection:
         """What is inside the outermost layer."""

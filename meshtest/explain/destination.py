@@ -33,7 +33,8 @@ class Endpoint:
 class Destination:
     """One cluster: `share` is 0..1; host, port and subset are those of its name (empty and 0 for a special cluster).
 
-    `subset_at` is where the subset is defined; `missing` says what does not exist, and the remedy.
+    `subset_at` is where the subset is defined; `tls` says how connections are encrypted, if they are; `missing` says what does not
+    exist, and the remedy.
     """
 
     cluster: str
@@ -43,6 +44,7 @@ class Destination:
     subset: str = ""
     subset_at: str = ""
     endpoints: tuple[Endpoint, ...] = ()
+    tls: str = ""
     missing: str = ""
 
     @property
@@ -79,6 +81,7 @@ def destination(snapshot: Snapshot, proxy: Proxy, config: ProxyConfig, cluster: 
         subset,
         _subset_at(snapshot, proxy, host, subset),
         tuple(_endpoints(snapshot, config, cluster)),
+        _tls(config.clusters.get(cluster, {})),
         missing(snapshot, config, cluster),
     )
 
@@ -103,3 +106,13 @@ def _endpoints(snapshot: Snapshot, config: ProxyConfig, cluster: str) -> Iterato
             given = member["endpoint"]["address"]["socket_address"]
             address, port = given["address"], given["port_value"]
             yield Endpoint(address, port, by_address.get(address), group.get("priority", 0))
+
+
+def _tls(cluster: Json) -> str:
+    socket = cluster.get("transport_socket")
+    if socket is None:
+        return ""
+    context = socket["typed_config"]
+    proved = "tls_certificate_sds_secret_configs" in context.get("common_tls_context", {})
+    name = f", asking for {context['sni']}" if context.get("sni") else ""
+    return f"encrypted with {'mutual TLS' if proved else 'TLS'}{name}"

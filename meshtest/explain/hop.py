@@ -44,8 +44,8 @@ class Onward:
 class Hop:
     """One proxy, and what it does with the call.
 
-    `servers` are those of the Gateways that listen there; `passed` are the rules that were looked at before `rule`, which decides;
-    `absent` are those that never came to this proxy.
+    `servers` are those of the Gateways that listen there; `path` is what the proxy reads where another was sent; `passed` are the rules
+    that were looked at before `rule`, which decides; `absent` are those that never came to this proxy.
     """
 
     proxy: str
@@ -53,6 +53,7 @@ class Hop:
     entered: str = ""
     servers: tuple[str, ...] = ()
     chain: str = ""
+    path: str = ""
     virtual_host: str = ""
     domain: str = ""
     passed: list[Rule] = field(default_factory=list)

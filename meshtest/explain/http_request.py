@@ -35,7 +35,7 @@ class HttpRequest:
 
     def route(self) -> None:
         """Find the route, and go on from there."""
-        self.arrival.note_origin()
+        self.arrival.note_server()
         request = self._read()
         if request is None:
             return
@@ -70,6 +70,8 @@ class HttpRequest:
             )
             self.hop.end = End(False, says, 400)
             return None
+        if path != request.value(":path"):
+            self.hop.path = path
         return request.set(":path", path)
 
     def _look_up(self, request: Headers) -> None:

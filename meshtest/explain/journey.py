@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from meshtest.explain.absence_of_connections import Question, absent_for_connection
 from meshtest.explain.address import address_of, outbound_listener
 from meshtest.explain.arrival import Arrival
 from meshtest.explain.call import Call
@@ -14,6 +15,7 @@ from meshtest.explain.destination import Endpoint
 from meshtest.explain.entrance import entered, nothing_listens
 from meshtest.explain.filter_chain import Seen, chain_for, seen
 from meshtest.explain.hop import End, Explanation, Hop
+from meshtest.explain.passthrough import not_found
 from meshtest.translate.peer_authentication import STRICT, modes
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Proxy, Snapshot
@@ -80,10 +82,14 @@ class Journey:
             raise ValueError(f"a call from a workload needs a URL with a host, such as http://reviews:9080{call}")
         hop = Hop(self.name(proxy))
         address = address_of(self.snapshot, proxy.namespace, call.host)
+        if not address and (problem := not_found(self.snapshot, proxy.namespace, call.host)):
+            hop.end = End(False, problem)
+            return hop
         config = self.config(proxy)
         hop.listener = outbound_listener(config, address, call.port)
-        hop.entered = f"{call.host} is {address}" if address and address != call.host else ""
-        connection = Connection(proxy.instance, address, call.port, _client_tls(call), call.request)
+        if address != call.host and hop.listener.startswith(f"{address}_"):
+            hop.entered = f"{call.host} is {address}"
+        connection = Connection(proxy.instance, address, call.port, _client_tls(call), call.request, host=call.host)
         self.arrive(hop, proxy, config.listeners[hop.listener], connection, 1)
         return hop
 
@@ -92,6 +98,7 @@ class Journey:
         found = seen(listener, connection)
         chain = chain_for(listener, found)
         if chain is None:
+            hop.absent += absent_for_connection(self.snapshot, proxy, Question(connection, found.server_name, None))
             hop.end = End(False, self._no_chain(proxy, listener, connection, found), flag="NR")
             return
         Arrival(self, hop, proxy, listener, chain, found, depth).take(connection)
@@ -103,7 +110,7 @@ class Journey:
         hop = Hop(self.name(proxy))
         sent = replace(connection, address=endpoint.address, port=endpoint.port)
         listeners = self.config(proxy).listeners
-        hop.listener = f"0.0.0.0_{endpoint.port}" if proxy.gateway else "virtualInbound"
+        hop.listener = _taking(listeners, endpoint, proxy.gateway)
         if hop.listener not in listeners:
             hop.end = End(
                 False,
@@ -121,13 +128,22 @@ class Journey:
             kinds = [str(each) for each in self.snapshot.of_kind("PeerAuthentication")]
             return (
                 f"the workload takes mutual TLS only (mode STRICT of {', '.join(kinds)}), and the caller sends in the clear: "
-                "what is missing is a DestinationRule for the host with tls mode ISTIO_MUTUAL"
+                "auto mTLS being off here, a DestinationRule for the host with tls mode ISTIO_MUTUAL is missing"
             )
         matches = [each.get("filter_chain_match", {}) for each in listener["filter_chains"]]
         names = [name for match in matches for name in match.get("server_names", ())]
         if connection.tls:
             return f"no server takes the name {found.server_name or '(none)'} (SNI); there are {', '.join(names) or 'none'}"
         return f"the listener takes TLS only, for {', '.join(names) or 'any name'}, and the client speaks in the clear"
+
+
+def _taking(listeners: Mapping[str, Json], endpoint: Endpoint, gateway: bool) -> str:
+    """The listener at an endpoint: its own if it has one, else that of all ports, or what takes intercepted connections."""
+    names = (f"{endpoint.address}_{endpoint.port}", f"0.0.0.0_{endpoint.port}")
+    bound = [
+        name for name in names if name in listeners and (gateway or listeners[name]["traffic_direction"] == "INBOUND")
+    ]
+    return bound[0] if bound else names[1] if gateway else "virtualInbound"
 
 
 def _client_tls(call: Call) -> Sequence[Tls]:

@@ -21,13 +21,17 @@ class Origin:
     match: int | None = None
 
     def __str__(self) -> str:
-        match = f".match[{self.match}]" if self.match is not None and len(self.rule.spec["match"]) > 1 else ""
-        return f"{self.rule.resource} spec.{self.rule.section}[{self.rule.number}]{match}"
+        rule, root = self.rule, self.rule.root
+        match = f".match[{self.match}]" if self.match is not None and len(rule.spec["match"]) > 1 else ""
+        left = f" (left to it by {root.resource} spec.http[{root.number}])" if root else ""
+        return f"{rule.resource} spec.{rule.section}[{rule.number}]{match}{left}"
 
     @property
     def where(self) -> str:
-        """File and line of the match, or of the rule."""
-        return self.rule.where if self.match is None else self.at_match()
+        """File and line of the match, or of the rule if it has none itself."""
+        rule = self.rule
+        own = self.match if rule.root is None or self.match is None else rule.pairs[self.match][0]
+        return rule.where if own is None else rule.resource.where("spec", rule.section, rule.number, "match", own)
 
     def at(self, *path: str | int) -> str:
         """File and line of a field of the rule: a delegate's own, else the root's."""

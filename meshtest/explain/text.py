@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -36,10 +37,12 @@ def _hop(hop: Hop, indent: str) -> Iterator[str]:
         yield _line(indent, "filter chain", hop.chain)
     for policy in hop.policies:
         yield _line(indent, "policies", policy)
+    if hop.path:
+        yield _line(indent, "path", f"is read as {hop.path}")
     if hop.virtual_host:
         yield _line(indent, "virtual host", f"{hop.virtual_host}, for the domain {hop.domain}")
     yield from _rules(hop.absent, "not here", indent)
-    yield from _rules(hop.passed, "not", indent)
+    yield from _rules(hop.passed, "no match", indent)
     if hop.rule:
         yield _line(indent, "rule", _at(hop.rule))
     for each in hop.applied:
@@ -75,6 +78,8 @@ def _onward(onward: Onward, several: bool, indent: str) -> Iterator[str]:
     yield _line(indent, f"{100 * found.share:.4g} %" if several else "to", f"{found}{at}")
     if found.host:
         yield _line(indent, "", f"cluster {found.cluster}")
+    if found.tls:
+        yield _line(indent, "", found.tls)
     listed = [f"{each} (priority {each.priority})" if each.priority else str(each) for each in found.endpoints]
     if listed:
         left = f", and {len(listed) - MANY} more" if len(listed) > MANY else ""
@@ -85,9 +90,12 @@ def _onward(onward: Onward, several: bool, indent: str) -> Iterator[str]:
     if plain:
         names = ", ".join(hop.proxy for hop in plain)
         yield _line(indent, "then", f"the sidecar of {names} hands it in: {_end(next(plain[0].ends()))}")
+    alike: dict[str, list[Hop]] = {}
     for hop in onward.hops:
         if hop not in plain:
-            yield from _hop(hop, indent + "    ")
+            alike.setdefault(repr(replace(hop, proxy="")), []).append(hop)
+    for hops in alike.values():
+        yield from _hop(replace(hops[0], proxy=", ".join(hop.proxy for hop in hops)), indent + "    ")
 
 
 def _plain(hop: Hop) -> bool:
@@ -117,6 +125,7 @@ def _hop_json(hop: Hop) -> Mapping[str, Any]:
         "entered": hop.entered,
         "servers": [*hop.servers],
         "filterChain": hop.chain,
+        "path": hop.path,
         "virtualHost": hop.virtual_host,
         "domain": hop.domain,
         "policies": [*hop.policies],
@@ -142,6 +151,7 @@ def _onward_json(onward: Onward) -> Mapping[str, Any]:
         "port": found.port,
         "subset": found.subset,
         "subsetAt": found.subset_at,
+        "tls": found.tls,
         "endpoints": [
             {
                 "address": each.address,

@@ -232,6 +232,56 @@ def _gateway(hosts: list[str], redirects: bool) -> Json:
     return _resource("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": servers})
 
 
+OPERATIONS = st.dictionaries(
+    st.sampled_from(["paths", "notPaths", "methods", "hosts", "ports"]), st.none(), min_size=1, max_size=2
+).flatmap(
+    lambda names: st.fixed_dictionaries({name: OPERATION_FIELDS[name.removeprefix("not").lower()] for name in names})
+)
+PATH_PATTERNS = ["/a*", "/a", "*b", "/{*}/b", "/a/{**}", "/{**}", "*", "/{*}", "/new*", "/{**}/b"]
+OPERATION_FIELDS = {
+    "paths": st.lists(st.sampled_from(PATH_PATTERNS), min_size=1, max_size=2),
+    "methods": st.sampled_from([["GET"], ["P*"], ["OPTIONS", "GET"]]),
+    "hosts": st.sampled_from([["alpha*"], ["A.example.com", "*com"], ["*:8000"]]),
+    "ports": st.sampled_from([["8000"], ["8080"], ["1"]]),
+}
+SOURCES = st.fixed_dictionaries({"ipBlocks": st.sampled_from([["10.244.0.0/16"], ["10.244.0.3"], ["192.168.0.0/16"]])})
+CONDITIONS = st.builds(
+    lambda name, values: {"key": f"request.headers[{name}]", "values": values},
+    st.sampled_from(["x-a", "X-B", "x-set", "x-envoy-attempt-count"]),
+    st.sampled_from([["a"], ["*"], ["a*", "1"], ["0", "2"]]),
+)
+POLICY_RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "to": st.lists(OPERATIONS.map(lambda fields: {"operation": fields}), min_size=1, max_size=2),
+        "from": st.lists(SOURCES.map(lambda fields: {"source": fields}), min_size=1, max_size=1),
+        "when": st.lists(CONDITIONS, min_size=1, max_size=1),
+    },
+)
+PLACES = st.sampled_from(
+    [
+        ("default", {"app": "alpha"}),
+        ("default", {"app": CALLER}),
+        ("default", {}),
+        ("istio-system", {"istio": "ingressgateway"}),
+    ]
+)
+
+
+@st.composite
+def policies(draw: st.DrawFn, number: int) -> Json:
+    """An AuthorizationPolicy for one of the workloads, or for the gateway."""
+    namespace, labels = draw(PLACES)
+    spec: Json = {
+        "action": draw(st.sampled_from(["ALLOW", "DENY", "AUDIT"])),
+        "rules": draw(st.lists(POLICY_RULES, min_size=1, max_size=2)),
+    }
+    if labels:
+        spec["selector"] = {"matchLabels": labels}
+    metadata = {"name": f"policy{number}", "namespace": namespace}
+    return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec}
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> list[Json]:
     """A Gateway, subsets, and one to four VirtualServices."""
@@ -242,6 +292,7 @@ def worlds(draw: st.DrawFn) -> list[Json]:
         if "*" in hosts and gateways != ["edge"]:  # refused on the mesh
             hosts = ["*.example.com"]
         out.append(_virtual_service(number, hosts, gateways, draw(RULES)))
+    out += [draw(policies(number)) for number in range(draw(st.sampled_from([0, 0, 1, 2])))]
     return out
 
 
