@@ -53,7 +53,10 @@ def check(world: World) -> Iterator[Finding]:
 
 def _mirrors(rule: Rule) -> Iterator[Finding]:
     spec = rule.spec
-    mirrors = [(each["destination"], each.get("percentage"), (*rule.path, "mirrors", index)) for index, each in enumerate(spec.get("mirrors", []))]
+    mirrors = [
+        (each["destination"], each.get("percentage"), (*rule.path, "mirrors", index))
+        for index, each in enumerate(spec.get("mirrors", []))
+    ]
     if "mirror" in spec:
         mirrors.append((spec["mirror"], spec.get("mirrorPercentage"), (*rule.path, "mirror")))
     live = [each["destination"] for each in spec.get("route", []) if each.get("weight") or len(spec["route"]) == 1]
@@ -65,7 +68,10 @@ def _mirrors(rule: Rule) -> Iterator[Finding]:
         elif percentage is not None:
             yield from below_one(rule, percentage, (*at, "value"), "mirrored")
         if len(live) == 1 and destination(live[0]) == destination(target):
-            message = f"requests go to {destination(target)} already, which gets each mirrored one twice. Mirror to another subset or service"
+            message = (
+                f"requests go to {destination(target)} already, which gets each mirrored one twice. Mirror to "
+                "another subset or service"
+            )
             yield MIRROR_TO_ITSELF.at(rule.resource, path, message)
     for field in ("mirrorPercent", "mirror_percent"):
         if field in spec:
@@ -101,8 +107,13 @@ def _rewrite(rule: Rule, uri: str) -> Iterator[Finding]:
             remedy = f"Write rewrite.uri: {uri}/"
         else:
             what = f"{prefix}/x becomes {uri}/x, with a slash too many"
-            remedy = f"Match the prefix {prefix}/ (and {prefix} by itself, if it is called), or rewrite to {uri.rstrip('/') or 'a path without the last slash'}"
-        yield REWRITE_JOINT.at(rule.resource, path, f"the matched prefix is replaced letter by letter: {what}. {remedy}")
+            remedy = (
+                f"Match the prefix {prefix}/ (and {prefix} by itself, if it is called), or rewrite to "
+                f"{uri.rstrip('/') or 'a path without the last slash'}"
+            )
+        yield REWRITE_JOINT.at(
+            rule.resource, path, f"the matched prefix is replaced letter by letter: {what}. {remedy}"
+        )
         return
 
 
@@ -117,7 +128,9 @@ def _own(rule: Rule) -> Spec:
 def _redirect(binding: Binding, rule: Rule, redirect: Spec) -> Iterator[Finding]:
     """A target that this rule redirects again, at the same scheme, host and port."""
     target = redirect.get("uri")
-    if any(key in redirect for key in ("scheme", "port", "derivePort")) or (target is None and "authority" not in redirect):
+    if any(key in redirect for key in ("scheme", "port", "derivePort")) or (
+        target is None and "authority" not in redirect
+    ):
         return
     authority = redirect.get("authority")
     if authority is not None and authority not in binding.rules.hosts:
@@ -139,7 +152,11 @@ def _redirect(binding: Binding, rule: Rule, redirect: Spec) -> Iterator[Finding]
 def _headers(rule: Rule) -> Iterator[Finding]:
     routes = rule.spec.get("route", [])
     levels = [(rule.spec.get("headers", {}), (*rule.path, "headers"))]
-    levels += [(each["headers"], (*rule.path, "route", index, "headers")) for index, each in enumerate(routes) if "headers" in each]
+    levels += [
+        (each["headers"], (*rule.path, "route", index, "headers"))
+        for index, each in enumerate(routes)
+        if "headers" in each
+    ]
     for level, path in levels:
         for side in ("request", "response"):
             yield from _level(rule, level.get(side, {}), (*path, side), side)
@@ -177,14 +194,22 @@ def _two_levels(rule: Rule, top: Spec, own: Spec, path: Path) -> Iterator[Findin
 
 def _hosts(rule: Rule, levels: list[tuple[Spec, Path]]) -> Iterator[Finding]:
     """The rewrite of the rule beats the headers of the rule, and these those of the destination."""
-    places = [((*rule.path, "rewrite", "authority"), "the rewrite")] if rule.spec.get("rewrite", {}).get("authority") else []
+    places = (
+        [((*rule.path, "rewrite", "authority"), "the rewrite")] if rule.spec.get("rewrite", {}).get("authority") else []
+    )
     for level, path in levels:
         request = level.get("request", {})
         for how in ("set", "add"):
-            places += [((*path, "request", how, name), "these headers") for name in request.get(how, {}) if name.lower() in _HOST]
+            places += [
+                ((*path, "request", how, name), "these headers")
+                for name in request.get(how, {})
+                if name.lower() in _HOST
+            ]
     for place, _ in places[1:2]:
         line = rule.resource.line(*places[0][0])
-        message = f"the host is set at line {line} already, which counts, so that this has no effect. Set it in one place"
+        message = (
+            f"the host is set at line {line} already, which counts, so that this has no effect. Set it in one place"
+        )
         yield HOST_SET_TWICE.at(rule.resource, place, message)
 
 
@@ -200,7 +225,9 @@ def _cors(rule: Rule, cors: Spec) -> Iterator[Finding]:
             )
             yield PREFLIGHTS_NOT_MATCHED.at(rule.resource, (*rule.path, "match", index, "method"), message)
     for index, origin in enumerate(cors.get("allowOrigins", [])):
-        yield from _origin(rule, origin, (*rule.path, "corsPolicy", "allowOrigins", index), bool(cors.get("allowCredentials")))
+        yield from _origin(
+            rule, origin, (*rule.path, "corsPolicy", "allowOrigins", index), bool(cors.get("allowCredentials"))
+        )
 
 
 def _origin(rule: Rule, origin: Spec, path: Path, credentials: bool) -> Iterator[Finding]:
@@ -212,9 +239,15 @@ def _origin(rule: Rule, origin: Spec, path: Path, credentials: bool) -> Iterator
         elif not _ORIGIN.match(exact):
             problem = f"an origin begins with its scheme. Write https://{exact}"
         elif not _ORIGIN.fullmatch(exact):
-            problem = f"an origin is scheme, host and port, without a path or a / at its end. Write {_ORIGIN.match(exact)[0]}"  # type: ignore[index]
+            problem = (
+                f"an origin is scheme, host and port, without a path or a / at its end. Write {_ORIGIN.match(exact)[0]}"  # type: ignore[index]
+            )
         if problem:
-            yield IMPOSSIBLE_ORIGIN.at(rule.resource, (*path, "exact"), f"no browser sends the origin {exact}, so that it is not allowed: {problem}")
+            yield IMPOSSIBLE_ORIGIN.at(
+                rule.resource,
+                (*path, "exact"),
+                f"no browser sends the origin {exact}, so that it is not allowed: {problem}",
+            )
     everything = exact == "*" or origin.get("regex") in (".*", "^.*$", "*")
     if everything and credentials:
         message = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from meshtest.analysis import (
     actions,
@@ -69,6 +69,6 @@ def analyze(world: World) -> list[Finding]:
     return in_order({(finding.code.name, id(finding.resource), finding.path): finding for finding in found}.values())
 
 
-def in_order(findings: Iterator[Finding] | object) -> list[Finding]:
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """By file, line and code."""
-    return sorted(findings, key=lambda each: (each.resource.file, each.line, each.code.name, each.message))  # type: ignore[call-overload,no-any-return]
+    return sorted(findings, key=lambda each: (each.resource.file, each.line, each.code.name, each.message))

@@ -101,7 +101,9 @@ class Policy:
 
 def policies(world: World) -> list[Policy]:
     """All AuthorizationPolicies."""
-    return world.once("authorization policies", lambda: [Policy(world, each) for each in world.security("AuthorizationPolicy")])
+    return world.once(
+        "authorization policies", lambda: [Policy(world, each) for each in world.security("AuthorizationPolicy")]
+    )
 
 
 def check(world: World) -> Iterator[Finding]:
@@ -154,7 +156,9 @@ def _values(world: World, policy: Policy, index: int) -> Iterator[Finding]:
         for field in ("values", "notValues"):
             for place, value in enumerate(condition.get(field) or []):
                 if key == "source.principal":
-                    yield from _principal(world, policy.resource, str(value), (*path, field, place), _effect(policy, field))
+                    yield from _principal(
+                        world, policy.resource, str(value), (*path, field, place), _effect(policy, field)
+                    )
 
 
 def _method(resource: Resource, value: str, path: Path, effect: str) -> Iterator[Finding]:
@@ -165,7 +169,10 @@ def _method(resource: Resource, value: str, path: Path, effect: str) -> Iterator
 
 def _star(resource: Resource, value: str, path: Path, effect: str) -> Iterator[Finding]:
     if "*" in value[1:-1] or (len(value) > 1 and value[0] == value[-1] == "*"):
-        message = f"* is a wildcard at the beginning or at the end only; in {value} one is a plain character that must be there, {effect}. Keep one of them"
+        message = (
+            f"* is a wildcard at the beginning or at the end only; in {value} one is a plain character that must be "
+            f"there, {effect}. Keep one of them"
+        )
         yield VALUE_IMPOSSIBLE.at(resource, path, message)
 
 
@@ -176,11 +183,19 @@ def _path(resource: Resource, value: str, path: Path, effect: str) -> Iterator[F
     if value.endswith(".*"):
         problem = f"this is no regular expression, so that it wants paths that begin with {value[:-1]}. Write {value[:-2].rstrip('/')}/*"
     elif value.endswith("/**"):
-        problem = f"the second * is a wildcard and the first is a plain character. Write {value[:-1]}, or {value[:-2]}{{**}}"
+        problem = (
+            f"the second * is a wildcard and the first is a plain character. Write {value[:-1]}, or {value[:-2]}{{**}}"
+        )
     elif "*" in value[1:-1] or (len(value) > 1 and value[0] == value[-1] == "*"):
-        problem = f"* is a wildcard at the beginning or at the end only; in {value} one is a plain character. Write {{*}} for one part of a path"
+        problem = (
+            f"* is a wildcard at the beginning or at the end only; in {value} one is a plain character. Write {{*}} "
+            "for one part of a path"
+        )
     elif not value.startswith(("/", "*")):
-        problem = f"each path begins with /, and {value} does not. Write {'/' + value.lstrip('^') if not value.startswith('^/') else value[1:]}"
+        problem = (
+            f"each path begins with /, and {value} does not. Write "
+            f"{'/' + value.lstrip('^') if not value.startswith('^/') else value[1:]}"
+        )
     elif "?" in value or "#" in value:
         problem = "what stands behind ? or # is no part of the path. Write the path only"
     if problem:
@@ -189,7 +204,10 @@ def _path(resource: Resource, value: str, path: Path, effect: str) -> Iterator[F
 
 def _principal(world: World, resource: Resource, value: str, path: Path, effect: str) -> Iterator[Finding]:
     if value.startswith("spiffe://"):
-        message = f"principals are written without their scheme, and this one matches nobody, {effect}. Write {value.removeprefix('spiffe://')}"
+        message = (
+            f"principals are written without their scheme, and this one matches nobody, {effect}. Write "
+            f"{value.removeprefix('spiffe://')}"
+        )
         yield PRINCIPAL_IMPOSSIBLE.at(resource, path, message)
         return
     if "*" in value:
@@ -208,7 +226,9 @@ def _account(world: World, resource: Resource, value: str, path: Path, effect: s
     yield from _known_account(world, resource, namespace if slash else resource.namespace, name, path, effect)
 
 
-def _known_account(world: World, resource: Resource, namespace: str, name: str, path: Path, effect: str) -> Iterator[Finding]:
+def _known_account(
+    world: World, resource: Resource, namespace: str, name: str, path: Path, effect: str
+) -> Iterator[Finding]:
     """Only what is near a known one is called a mistake: callers may run outside of what is given here."""
     known = world.once("service accounts", lambda: _accounts(world))
     if name in known.get(namespace, ()):
@@ -251,12 +271,15 @@ def _port(world: World, policy: Policy, value: str, path: Path, effect: str) -> 
     if all(pod.gateway for pod in policy.workloads):
         yield from _gateway_port(world, policy, number, path, effect)
         return
-    listening = {target(pod, port) for pod, _, port in policy.ports} | {number for pod in policy.workloads for number in pod.numbers}
+    listening = {target(pod, port) for pod, _, port in policy.ports} | {
+        number for pod in policy.workloads for number in pod.numbers
+    }
     services = {port.number: (host, target(pod, port)) for pod, host, port in policy.ports}
     if number in services and number not in listening:
         host, right = services[number]
         message = (
-            f"{number} is the port of the Service {host.short}, and the pods listen on {right}, which is what counts here: this matches no request, "
+            f"{number} is the port of the Service {host.short}, and the pods listen on {right}, which is what counts "
+            "here: this matches no request, "
             f"{effect}. Write {right}"
         )
         yield POLICY_PORT.at(policy.resource, path, message)
@@ -269,7 +292,10 @@ def _gateway_port(world: World, policy: Policy, number: int, path: Path, effect:
             ports = {port.number: target(pod, port) for host in world.services_of(pod) for port in host.ports}
             opened |= {ports.get(server.number, server.number) for server in gateway.servers}
     if opened and number not in opened and number not in (15021, 15090):
-        message = f"no Gateway opens port {number} at these pods (open are {listed([str(each) for each in sorted(opened)])}), {effect}. Write an open port of the pods"
+        message = (
+            f"no Gateway opens port {number} at these pods (open are "
+            f"{listed([str(each) for each in sorted(opened)])}), {effect}. Write an open port of the pods"
+        )
         yield POLICY_PORT.at(policy.resource, path, message)
 
 
@@ -282,10 +308,20 @@ def _host(world: World, policy: Policy, value: str, path: Path, effect: str) -> 
     if not policy.workloads:
         return
     if all(pod.gateway for pod in policy.workloads):
-        served = [host for gateway in _gateways_of(world, policy) for server in gateway.servers for host in server.names]
+        served = [
+            host for gateway in _gateways_of(world, policy) for server in gateway.servers for host in server.names
+        ]
         name = value.partition(":")[0].lower()
-        if served and name != "*" and not name.endswith("*") and not any(matches(name, host.lower()) for host in served):
-            message = f"no Gateway serves {value} at these pods (served are {listed(list(dict.fromkeys(served)))}), {effect}. Write a host that is served"
+        if (
+            served
+            and name != "*"
+            and not name.endswith("*")
+            and not any(matches(name, host.lower()) for host in served)
+        ):
+            message = (
+                f"no Gateway serves {value} at these pods (served are {listed(list(dict.fromkeys(served)))}), "
+                f"{effect}. Write a host that is served"
+            )
             yield POLICY_HOST.at(policy.resource, path, message)
         return
     if ":" in value or "*" in value:
@@ -295,7 +331,8 @@ def _host(world: World, policy: Policy, value: str, path: Path, effect: str) -> 
             siblings = _siblings(policy.resource, path)
             if not any(each.startswith(f"{value}:") for each in siblings):
                 message = (
-                    f"callers inside the mesh call {value}:{port.number}, and hosts are compared with their port, so that their requests do not match, {effect}. "
+                    f"callers inside the mesh call {value}:{port.number}, and hosts are compared with their port, so "
+                    f"that their requests do not match, {effect}. "
                     f"Write {value}:* beside it"
                 )
                 yield POLICY_HOST.at(policy.resource, path, message)
@@ -316,7 +353,9 @@ def _called(host: Host) -> tuple[str, ...]:
 
 def _http_fields(rule: Spec) -> list[str]:
     """What a rule says of HTTP that no other connection has."""
-    found = [field for entry in rule.get("to") or [] for field in entry.get("operation") or {} if field in _HTTP_OPERATION]
+    found = [
+        field for entry in rule.get("to") or [] for field in entry.get("operation") or {} if field in _HTTP_OPERATION
+    ]
     found += [field for entry in rule.get("from") or [] for field in entry.get("source") or {} if field in _HTTP_SOURCE]
     found += [key for each in rule.get("when") or [] if (key := str(each.get("key", ""))).startswith("request.")]
     return list(dict.fromkeys(found))
@@ -329,20 +368,28 @@ def _tcp(policy: Policy, index: int) -> Iterator[Finding]:
     if not fields or policy.action not in ("ALLOW", "DENY"):
         return
     named = {int(value) for field, value, _ in policy.values(index) if field == "ports" and value.isdigit()}
-    ports = {(host.short, target(pod, port)): port for pod, host, port in policy.ports if not named or target(pod, port) in named}
+    ports = {
+        (host.short, target(pod, port)): port
+        for pod, host, port in policy.ports
+        if not named or target(pod, port) in named
+    }
     closed = {key: port for key, port in ports.items() if not port.http}
     if policy.action == "ALLOW":
         if closed and len(closed) == len(ports):
             text = listed([f"{number} of {name}" for name, number in sorted(closed)])
-            message = f"this rule never applies: port {text} carries no HTTP, and {listed(fields)} cannot be seen there. Use ports, principals, namespaces or ipBlocks"
+            message = (
+                f"this rule never applies: port {text} carries no HTTP, and {listed(fields)} cannot be seen there. "
+                "Use ports, principals, namespaces or ipBlocks"
+            )
             yield ALLOW_NO_TCP.at(policy.resource, path, message)
         return
     if closed and not _other_fields(rule):
         name, number = sorted(closed)[0]
         open_ports = sorted({key[1] for key, port in ports.items() if port.protocol.http})
-        instead = f"ports: [\"{open_ports[0]}\"]" if open_ports else "the ports that carry HTTP"
+        instead = f'ports: ["{open_ports[0]}"]' if open_ports else "the ports that carry HTTP"
         message = (
-            f"all connections to port {number} of {name} are denied: it carries no HTTP, where {listed(fields)} cannot be seen, and a DENY rule without them "
+            f"all connections to port {number} of {name} are denied: it carries no HTTP, where {listed(fields)} "
+            "cannot be seen, and a DENY rule without them "
             f"denies everything. Add {instead} to the rule's operation"
         )
         yield DENY_ALL_TCP.at(policy.resource, path, message)
@@ -350,7 +397,9 @@ def _tcp(policy: Policy, index: int) -> Iterator[Finding]:
 
 def _other_fields(rule: Spec) -> bool:
     """Whether something is left of a DENY rule that TCP connections have, other than the ports."""
-    sources = [field for entry in rule.get("from") or [] for field in entry.get("source") or {} if field not in _HTTP_SOURCE]
+    sources = [
+        field for entry in rule.get("from") or [] for field in entry.get("source") or {} if field not in _HTTP_SOURCE
+    ]
     others = [each for each in rule.get("when") or [] if not str(each.get("key", "")).startswith("request.")]
     whole = [entry for entry in rule.get("to") or [] if not set(entry.get("operation") or {}) & set(_HTTP_OPERATION)]
     return bool(sources or others or whole)
@@ -365,7 +414,8 @@ def _identity(world: World, policy: Policy, index: int) -> Iterator[Finding]:
     modes = [mutual_tls.mode(world, pod, target(pod, port)) for pod, _, port in policy.ports]
     if all(each.name == mutual_tls.DISABLE for each in modes) and (said := modes[0].policy):
         message = (
-            f"{said} ({line(said, ('spec',), policy.resource)}) switches mutual TLS off for these workloads, so that callers have no identity, and {found[0]} "
+            f"{said} ({line(said, ('spec',), policy.resource)}) switches mutual TLS off for these workloads, so that "
+            f"callers have no identity, and {found[0]} "
             f"match nobody, {_effect(policy, found[0])}. Switch it on (PERMISSIVE or STRICT), or use ipBlocks"
         )
         yield IDENTITY_WITHOUT_MTLS.at(policy.resource, found[1][:-1], message)
@@ -378,7 +428,8 @@ def _split(policy: Policy) -> Iterator[Finding]:
     for index, (one, other) in enumerate(zip(policy.rules, policy.rules[1:], strict=False)):
         if set(one) == {"from"} and set(other) in ({"to"}, {"to", "when"}):
             message = (
-                f"this is a rule of its own beside the one at line {policy.resource.line('spec', 'rules', index)}, not a part of it: everybody may do what stands here, "
+                f"this is a rule of its own beside the one at line {policy.resource.line('spec', 'rules', index)}, "
+                "not a part of it: everybody may do what stands here, "
                 f"and who is named there may do everything. Take the - before `to` away if both must hold"
             )
             yield RULE_SPLIT.at(policy.resource, ("spec", "rules", index + 1), message)
@@ -386,14 +437,19 @@ def _split(policy: Policy) -> Iterator[Finding]:
 
 def _beaten(world: World) -> Iterator[Finding]:
     """A DENY policy without conditions comes before all that others allow."""
-    denying = [policy for policy in policies(world) if policy.action == "DENY" and any(not rule for rule in policy.rules) and not policy.targeted]
+    denying = [
+        policy
+        for policy in policies(world)
+        if policy.action == "DENY" and any(not rule for rule in policy.rules) and not policy.targeted
+    ]
     for deny in denying:
         mine = {id(pod) for pod in deny.workloads}
         for policy in policies(world):
             theirs = {id(pod) for pod in policy.workloads}
             if policy.action == "ALLOW" and policy.rules and theirs and theirs <= mine:
                 message = (
-                    f"{deny.resource} ({line(deny.resource, (), policy.resource)}) denies everything for these workloads, and DENY comes before ALLOW, so that this "
+                    f"{deny.resource} ({line(deny.resource, (), policy.resource)}) denies everything for these "
+                    "workloads, and DENY comes before ALLOW, so that this "
                     f"allows nobody. To deny what no policy allows, make that one an ALLOW policy without rules"
                 )
                 yield DENY_BEATS_ALLOW.at(policy.resource, ("spec",), message)

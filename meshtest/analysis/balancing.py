@@ -52,7 +52,9 @@ def _deprecated(rule: Resource, balancer: Spec, path: Path) -> Iterator[Finding]
         message = f"warmupDurationSecs is deprecated. Write warmup: {{duration: {balancer['warmupDurationSecs']}}}"
         yield DEPRECATED_BALANCING.at(rule, (*path, "warmupDurationSecs"), message)
     if balancer.get("simple") == "LEAST_CONN":
-        yield DEPRECATED_BALANCING.at(rule, (*path, "simple"), "LEAST_CONN is deprecated and means LEAST_REQUEST. Write that", INFO)
+        yield DEPRECATED_BALANCING.at(
+            rule, (*path, "simple"), "LEAST_CONN is deprecated and means LEAST_REQUEST. Write that", INFO
+        )
     size = (balancer.get("consistentHash") or {}).get("minimumRingSize")
     if size:
         message = f"minimumRingSize is deprecated here. Write ringHash: {{minimumRingSize: {size}}}"
@@ -87,11 +89,18 @@ def _detected(rule: Resource, path: Path) -> bool:
 
 
 def _regions(rule: Resource, setting: Spec, at: Path, regions: set[str]) -> Iterator[Finding]:
-    named = [((*at, key, index, "from"), str(each.get("from", ""))) for key in ("failover", "distribute") for index, each in enumerate(setting.get(key, []))]
+    named = [
+        ((*at, key, index, "from"), str(each.get("from", "")))
+        for key in ("failover", "distribute")
+        for index, each in enumerate(setting.get(key, []))
+    ]
     for path, name in named:
         region = name.partition("/")[0]
         if region not in regions and region != "*":
-            message = f"no node is in the region {region}, so that no caller follows this; there are {listed(sorted(regions))}. Write a region of the nodes"
+            message = (
+                f"no node is in the region {region}, so that no caller follows this; there are "
+                f"{listed(sorted(regions))}. Write a region of the nodes"
+            )
             yield UNKNOWN_REGION.at(rule, path, message)
 
 
@@ -104,7 +113,8 @@ def _hash(rule: Resource, given: Spec, path: Path, hosts: list[Host]) -> Iterato
     if field and ports and not any(port.http for _, port in ports):
         host, port = ports[0]
         message = (
-            f"{field} is not there to be hashed: port {port.number} of {host.short} carries {port.speaks}, not HTTP, so that connections are "
+            f"{field} is not there to be hashed: port {port.number} of {host.short} carries {port.speaks}, not HTTP, "
+            "so that connections are "
             f"spread at random. Write useSourceIp: true"
         )
         yield HASH_WITHOUT_EFFECT.at(rule, (*path, "consistentHash", field), message)

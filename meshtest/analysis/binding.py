@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from meshtest.analysis.gateway import Gateway, Server, gateways
 from meshtest.analysis.host import Host
@@ -33,6 +34,13 @@ class Binding:
         """Whether it has no hosts, and so can only be delegated to."""
         return not self.rules.hosts
 
+    @cached_property
+    def place(self) -> object:
+        """Where it counts, as something to compare: equal places have the same proxies and ports."""
+        servers = frozenset((server.gateway, server.number) for server in self.servers)
+        services = frozenset(service.name for service in self.services)
+        return (self.mesh, self.rules.exported_to, servers, services, frozenset(each.name for each in self.gateways))
+
     @property
     def mesh_only(self) -> bool:
         """Whether it counts in the mesh and at no Gateway."""
@@ -57,7 +65,12 @@ def _bindings(world: World) -> list[Binding]:
     for root in out:
         for _, key in delegations(root.rules):
             found = by_name.get(key)
-            if found and not root.delegate and found.rules.visible_in(root.resource.namespace) and root not in found.roots:
+            if (
+                found
+                and not root.delegate
+                and found.rules.visible_in(root.resource.namespace)
+                and root not in found.roots
+            ):
                 found.roots.append(root)
     for each in by_name.values():
         _inherit(each)
@@ -102,5 +115,7 @@ def ruled(world: World, name: str) -> list[Host]:
 
 def merged_rules(world: World, binding: Binding) -> Sequence[Rule]:
     """The `http` rules of a VirtualService with those of its delegates in their places."""
-    found = world.once("merged rules", lambda: {id(each.resource): each.http for each in world.snapshot.virtual_services})
+    found = world.once(
+        "merged rules", lambda: {id(each.resource): each.http for each in world.snapshot.virtual_services}
+    )
     return found[id(binding.resource)]

@@ -22,6 +22,7 @@ from meshtest.analysis.host import Host, Port, listed
 from meshtest.analysis.sentence import line, short
 from meshtest.analysis.world import World
 from meshtest.resources.manifest import NETWORKING
+from meshtest.topology.service import DOMAIN
 from meshtest.translate.host import resolved
 from meshtest.translate.virtual_service import MESH, gateway_name
 
@@ -55,7 +56,11 @@ def _gateways(world: World, binding: Binding) -> Iterator[Finding]:
             yield INTERNAL_GATEWAY.at(resource, path, message)
         elif name not in known and not world.is_wrong(NETWORKING, "Gateway", *_split(name)):
             message = f"there is no Gateway {name}, so that nobody is served through it{_near(world, name)}"
-            yield UNKNOWN_GATEWAY.at(resource, path, message)
+            # What names no namespace may be meant for that of the Gateway (kubectl apply -n).
+            open_end = not resource.body["metadata"].get("namespace") and f"/{name.partition('/')[2]}" in _own_names(
+                world
+            )
+            yield UNKNOWN_GATEWAY.at(resource, path, message, INFO if open_end else "")
         elif name in known:
             yield from _gateway_hosts(binding, known[name], path)
 
@@ -63,6 +68,10 @@ def _gateways(world: World, binding: Binding) -> Iterator[Finding]:
 def _split(name: str) -> tuple[str, str]:
     namespace, _, own = name.partition("/")
     return namespace, own
+
+
+def _own_names(world: World) -> frozenset[str]:
+    return world.once("gateway names", lambda: frozenset(f"/{name.partition('/')[2]}" for name in gateways(world)))
 
 
 def _near(world: World, name: str) -> str:
@@ -102,7 +111,10 @@ def _hosts_at_gateways(world: World, binding: Binding) -> Iterator[Finding]:
         name = resolved(given, resource.namespace)
         if not any(gateway.serving(name, resource.namespace) for gateway in binding.gateways):
             names = listed([gateway.name for gateway in binding.gateways])
-            message = f"no server of {names} serves {name}, so that requests for it get 404. Add it to a server's hosts, or take it away here"
+            message = (
+                f"no server of {names} serves {name}, so that requests for it get 404. Add it to a server's hosts, "
+                "or take it away here"
+            )
             yield HOST_NOT_IN_GATEWAY.at(resource, ("spec", "hosts", index), message)
 
 
@@ -123,21 +135,24 @@ def _unknown_host(world: World, binding: Binding, given: str, name: str, path: t
     near = world.hosts.near(name)
     outside = "." in given and not name.endswith(".local")
     if near:
-        remedy = f"Did you mean {short(near).partition('.')[0] if near.endswith(f'.{binding.resource.namespace}.svc.cluster.local') else near}?"
+        beside = near.endswith(f".{binding.resource.namespace}.{DOMAIN}")
+        remedy = f"Did you mean {near.partition('.')[0] if beside else near}?"
     elif outside and not binding.gateways:
         remedy = "If it is called from outside, name the Gateway under `gateways`; if it is outside the mesh, add a ServiceEntry"
     else:
         remedy = "Name a service of the mesh, or add a ServiceEntry"
-    if world.assumed:
+    if world.assumed(binding.resource):
         remedy += " (say with --topology what exists; without it, Bookinfo)"
-    severity = INFO if world.assumed and not near and not outside else ""
+    severity = INFO if world.assumed(binding.resource) and not near and not outside else ""
     message = f"no service of the mesh is called {name}, so that no call follows these rules. {remedy}"
     return UNKNOWN_MESH_HOST.at(binding.resource, path, message, severity)
 
 
 def _wildcard(binding: Binding, name: str, found: list[Host], path: tuple[str | int, ...]) -> Iterator[Finding]:
     services = [each for each in found if each.name != name]
-    routes = [rule.spec["route"] for rule in binding.rules.http if rule.spec.get("route") and not rule.spec.get("match")]
+    routes = [
+        rule.spec["route"] for rule in binding.rules.http if rule.spec.get("route") and not rule.spec.get("match")
+    ]
     if len(services) < 2 or not routes or len(routes[0]) != 1:
         return
     target = routes[0][0]["destination"]["host"]
@@ -156,7 +171,7 @@ def _mesh_missing(world: World, binding: Binding) -> Iterator[Finding]:
     if not binding.gateways:
         return
     resource = binding.resource
-    for index, given in enumerate(resource.spec.get("hosts", [])):
+    for given in resource.spec.get("hosts", []):
         found = world.hosts.get(resolved(given, resource.namespace))
         if found is None or found.entry or _ruled_in_mesh(world, found):
             continue
@@ -169,7 +184,9 @@ def _mesh_missing(world: World, binding: Binding) -> Iterator[Finding]:
 
 
 def _ruled_in_mesh(world: World, found: Host) -> bool:
-    names = world.once("hosts ruled in the mesh", lambda: {name for each in bindings(world) if each.mesh for name in each.rules.hosts})
+    names = world.once(
+        "hosts ruled in the mesh", lambda: {name for each in bindings(world) if each.mesh for name in each.rules.hosts}
+    )
     return found.name in names
 
 
@@ -239,9 +256,13 @@ def _conflicts(world: World) -> Iterator[Finding]:
 def _one_host(world: World, name: str, found: list[Binding]) -> Iterator[Finding]:
     told: set[int] = set()
     for namespace in sorted(world.caller_namespaces):
-        seen = sorted((each for each in found if each.rules.visible_in(namespace)), key=lambda each: each.rules.reach(namespace))
+        seen = sorted(
+            (each for each in found if each.rules.visible_in(namespace)), key=lambda each: each.rules.reach(namespace)
+        )
         for loser in seen[1:]:
-            nearer = seen[0].rules.reach(namespace) < loser.rules.reach(namespace)  # a namespace's own rule beats a public one
+            nearer = seen[0].rules.reach(namespace) < loser.rules.reach(
+                namespace
+            )  # a namespace's own rule beats a public one
             if nearer or id(loser) in told or not _same_section(seen[0], loser):
                 continue
             told.add(id(loser))
@@ -250,7 +271,11 @@ def _one_host(world: World, name: str, found: list[Binding]) -> Iterator[Finding
                 f"{winner} ({line(winner, (), loser.resource)}) is for {short(name)} in the mesh too and comes first, "
                 f"so that callers in {namespace} do not see these rules. Put the rules for one host into one VirtualService"
             )
-            index = next(i for i, host in enumerate(loser.resource.spec["hosts"]) if resolved(host, loser.resource.namespace) == name)
+            index = next(
+                i
+                for i, host in enumerate(loser.resource.spec["hosts"])
+                if resolved(host, loser.resource.namespace) == name
+            )
             yield CONFLICTING_MESH_HOSTS.at(loser.resource, ("spec", "hosts", index), message)
 
 

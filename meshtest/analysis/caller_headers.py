@@ -50,7 +50,8 @@ def common_header(name: str) -> bool:
 def not_forwarded(name: str, services: str) -> str:
     """That a header may be missing inside the mesh."""
     return (
-        f"calls of {services} inside the mesh carry {name} only where the calling workload's own program sends it on: proxies do not copy headers "
+        f"calls of {services} inside the mesh carry {name} only where the calling workload's own program sends it "
+        "on: proxies do not copy headers "
         f"from the request that came in to those that go out, so that this match may never apply. Does every caller forward {name}? "
         f"If not, make it do so, or route where the header comes in"
     )
@@ -59,7 +60,10 @@ def not_forwarded(name: str, services: str) -> str:
 def _claims(world: World, binding: Binding, path: tuple[str | int, ...]) -> Iterator[Finding]:
     remedy = "Add a RequestAuthentication for these pods"
     if binding.mesh_only:
-        message = "claims of tokens are looked at by gateways only, so that inside the mesh this match never applies. Bind the rules to a Gateway"
+        message = (
+            "claims of tokens are looked at by gateways only, so that inside the mesh this match never applies. "
+            "Bind the rules to a Gateway"
+        )
         yield CLAIMS_WITHOUT_AUTHENTICATION.at(binding.resource, path, message)
         return
     for gateway in binding.gateways:

@@ -15,11 +15,15 @@ TWICE_IN_FILE = Code("MT0003", "One object stands twice in a file")
 # Where routes lead
 UNKNOWN_DESTINATION = Code("MT0101", "A destination is no service of the mesh", istio="IST0101")
 UNKNOWN_DESTINATION_PORT = Code("MT0102", "A destination's port is no port of its service")
-DESTINATION_PORT_NEEDED = Code("MT0103", "A destination without a port gets one that its service does not have", istio="IST0112")
+DESTINATION_PORT_NEEDED = Code(
+    "MT0103", "A destination without a port gets one that its service does not have", istio="IST0112"
+)
 UNKNOWN_SUBSET = Code("MT0104", "No DestinationRule that counts defines a destination's subset", istio="IST0101")
 EMPTY_SUBSET = Code("MT0105", "Traffic is sent to a subset that selects no pod", istio="IST0173")
 GATEWAY_DOES_NOT_LISTEN = Code("MT0106", "Traffic is sent to a gateway that does not listen")
-PROTOCOL_OF_DESTINATION = Code("MT0107", "A destination's port speaks TLS where the rule sends plain HTTP, or the other way round")
+PROTOCOL_OF_DESTINATION = Code(
+    "MT0107", "A destination's port speaks TLS where the rule sends plain HTTP, or the other way round"
+)
 
 # Delegates
 UNKNOWN_DELEGATE = Code("MT0111", "A rule delegates to a VirtualService that does not serve as delegate")
@@ -39,7 +43,9 @@ RULES_DO_NOT_FIT_PORT = Code("MT0128", "HTTP, TLS or TCP rules for a port of ano
 # Matching
 UNREACHABLE_RULE = Code("MT0201", "A rule is never reached", istio="IST0130")
 UNREACHABLE_MATCH = Code("MT0202", "A match of a rule is never reached", istio="IST0131")
-UNREACHABLE_BEHIND_OTHER = Code("MT0203", "A rule is never reached, since another VirtualService of the host comes first")
+UNREACHABLE_BEHIND_OTHER = Code(
+    "MT0203", "A rule is never reached, since another VirtualService of the host comes first"
+)
 MATCH_PORT_CLOSED = Code("MT0204", "A match wants a port on which nothing is called")
 MATCH_GATEWAY_UNBOUND = Code("MT0205", "A match names a gateway to which the VirtualService is not bound")
 MATCH_NO_CALLER = Code("MT0206", "A match wants a caller that does not exist")
@@ -125,7 +131,9 @@ SERVICE_SELECTS_NOTHING = Code("MT0702", "A Service selects no pod")
 PROTOCOLS_DISAGREE = Code("MT0703", "Two Services give one port of a pod two protocols", istio="IST0116")
 UNKNOWN_TARGET_PORT = Code("MT0704", "A Service's target port is the name of no container port")
 ENTRY_WITHOUT_ENDPOINTS = Code("MT0711", "A static ServiceEntry without endpoints")
-ENTRY_TAKES_PORT = Code("MT0712", "A TCP port of a ServiceEntry without addresses takes all traffic of its number", istio="IST0134")
+ENTRY_TAKES_PORT = Code(
+    "MT0712", "A TCP port of a ServiceEntry without addresses takes all traffic of its number", istio="IST0134"
+)
 ENTRY_PROTOCOL = Code("MT0713", "A ServiceEntry's protocol is not the one of the port's number")
 ENTRIES_DISAGREE = Code("MT0714", "Two ServiceEntries give one port two protocols", istio="IST0177")
 ENTRY_SELECTS_NOTHING = Code("MT0715", "A ServiceEntry selects no workload")

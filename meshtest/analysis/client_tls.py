@@ -50,7 +50,8 @@ def _for_port(rule: Resource, path: Path, number: int | None, port: Port) -> boo
 def _verified(rule: Resource, tls: Spec, path: Path) -> Iterator[Finding]:
     if tls.get("insecureSkipVerify"):
         message = (
-            "whoever answers is taken for the server: its certificate is not verified, and whoever is on the way can read and change the traffic. "
+            "whoever answers is taken for the server: its certificate is not verified, and whoever is on the way "
+            "can read and change the traffic. "
             "Take insecureSkipVerify away, and name the CA in caCertificates if it is no public one"
         )
         yield NOT_VERIFIED.at(rule, (*path, "insecureSkipVerify"), message)
@@ -76,16 +77,29 @@ def _speaks(world: World, rule: Resource, path: Path, ports: list[tuple[Host, Po
     for host, port in ports:
         if port.protocol.tls and not _http_leads_to(world, host, port):
             message = (
-                f"callers of {host.short} encrypt already on port {port.number} ({port.name}), and this encrypts once more, so that the handshake fails. "
+                f"callers of {host.short} encrypt already on port {port.number} ({port.name}), and this encrypts "
+                "once more, so that the handshake fails. "
                 f"Take this tls away, or let callers speak HTTP on a port of protocol HTTP (such as 80 with targetPort {port.number})"
             )
             yield DOUBLE_TLS.at(rule, path, message)
             return
-        if port.protocol.http and not _tls_port(port) and (not host.entry or (port.number == 80 and not _ruled(world, host))):
-            what = "speaks plain HTTP there by its name" if not host.entry else "speaks plain HTTP there, if it does as usual"
+        if (
+            port.protocol.http
+            and not _tls_port(port)
+            and (not host.entry or (port.number == 80 and not _ruled(world, host)))
+        ):
+            what = (
+                "speaks plain HTTP there by its name"
+                if not host.entry
+                else "speaks plain HTTP there, if it does as usual"
+            )
             message = (
                 f"connections to port {port.number} of {host.short} are encrypted, but the server {what}, so that they fail (503, UF). "
-                + ("Use ISTIO_MUTUAL between workloads of the mesh" if not host.entry else "Set targetPort: 443 for the port, or take this tls to port 443")
+                + (
+                    "Use ISTIO_MUTUAL between workloads of the mesh"
+                    if not host.entry
+                    else "Set targetPort: 443 for the port, or take this tls to port 443"
+                )
             )
             yield TLS_TO_PLAIN.at(rule, path, message)
             return
@@ -98,7 +112,10 @@ def _tls_port(port: Port) -> bool:
 
 def _http_leads_to(world: World, host: Host, port: Port) -> bool:
     """Whether an HTTP rule sends what came in as plain HTTP to this port."""
-    led = world.once("HTTP to ports", lambda: {(each.spec["host"], _number(each.spec)) for each in targets(world) if each.section == "http"})
+    led = world.once(
+        "HTTP to ports",
+        lambda: {(each.spec["host"], _number(each.spec)) for each in targets(world) if each.section == "http"},
+    )
     return (host.name, port.number) in led or ((host.name, None) in led and len(host.ports) == 1)
 
 
@@ -108,15 +125,20 @@ def _number(destination: Spec) -> int | None:
 
 
 def _ruled(world: World, host: Host) -> bool:
-    names = world.once("hosts with HTTP rules", lambda: {name for each in bindings(world) if each.rules.http for name in each.rules.hosts})
+    names = world.once(
+        "hosts with HTTP rules",
+        lambda: {name for each in bindings(world) if each.rules.http for name in each.rules.hosts},
+    )
     return host.name in names
 
 
-def _server_mode(world: World, rule: Resource, path: Path, mode: str, ports: list[tuple[Host, Port]]) -> Iterator[Finding]:
+def _server_mode(
+    world: World, rule: Resource, path: Path, mode: str, ports: list[tuple[Host, Port]]
+) -> Iterator[Finding]:
     """Whether the PeerAuthentication of the servers takes what the clients send."""
     if not world.security("PeerAuthentication"):
         return
-    labels = rule.spec["subsets"][path[2]].get("labels", {}) if path[1] == "subsets" else {}  # type: ignore[index]
+    labels = rule.spec["subsets"][path[2]].get("labels", {}) if path[1] == "subsets" else {}
     for host, port in ports:
         for pod in pods(world, host):
             if not labels.items() <= pod.labels.items():
@@ -145,12 +167,14 @@ def _disagreement(mode: str, found: mutual_tls.Mode, host: Host, rule: Resource)
     if found.name == mutual_tls.STRICT and mode != "ISTIO_MUTUAL":
         send = "plain text" if mode == "DISABLE" else f"TLS without the mesh's certificates ({mode})"
         return (
-            f"all calls of {host.short} that follow this rule fail (503, UC): it makes clients send {send}, and {policy} demands mutual TLS (STRICT). "
+            f"all calls of {host.short} that follow this rule fail (503, UC): it makes clients send {send}, and "
+            f"{policy} demands mutual TLS (STRICT). "
             f"Write ISTIO_MUTUAL or take the tls away, or relax the PeerAuthentication"
         )
     if found.name == mutual_tls.DISABLE and mode == "ISTIO_MUTUAL":
         return (
-            f"all calls of {host.short} that follow this rule fail (503, UF): it makes clients send mutual TLS, and {policy} switches it off on the "
+            f"all calls of {host.short} that follow this rule fail (503, UF): it makes clients send mutual TLS, and "
+            f"{policy} switches it off on the "
             f"server. Take the tls away here, or write PERMISSIVE there"
         )
     return ""

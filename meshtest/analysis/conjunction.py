@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -52,6 +53,16 @@ class Conjunction:
     path: Pattern
     conditions: frozenset[Condition]
 
+    def within(self, context: Sequence[Condition]) -> Conjunction:
+        """The match where the context holds of each request, unless it is narrower itself."""
+        more = [each for each in context if not any(own.subject == each.subject for own in self.conditions)]
+        return Conjunction(self.path, self.conditions.union(more)) if more else self
+
+    @property
+    def single(self) -> bool:
+        """Whether it has one value for each of its parts, or more than can be told apart."""
+        return len(self.path.values) < 2 and not any(map(_splits, self.conditions))
+
     def cases(self) -> Iterator[Conjunction]:
         """The match as several with single values each, where it has few."""
         paths = [self.path]
@@ -66,8 +77,9 @@ class Conjunction:
         kept = set(several)
         split = [each for each in self.conditions if _splits(each) and each not in kept]
         choices = [[replace(each, pattern=one_of(value)) for value in sorted(each.pattern.values)] for each in split]
-        for place, *chosen in product(paths, *choices):
-            yield Conjunction(place, rest | kept | frozenset(chosen))
+        for place in paths:
+            for chosen in product(*choices):
+                yield Conjunction(place, rest.union(kept, chosen))
 
 
 def _splits(condition: Condition) -> bool:
@@ -75,34 +87,49 @@ def _splits(condition: Condition) -> bool:
     return not condition.negated and not condition.pattern.folded and 1 < len(values) <= 8
 
 
-def conjunction(match: Mapping[str, Any] | None, context: Iterable[Condition] = ()) -> Conjunction:
-    """What a match asks for, None for anything. `context` is what holds wherever it is asked, unless the match is narrower."""
-    own = {each.subject: each for each in context}
+def conjunction(match: Mapping[str, Any] | None) -> Conjunction:
+    """What a match asks for, None for anything."""
     if match is None:
-        return Conjunction(EVERY, frozenset(own.values()))
+        return Conjunction(EVERY, frozenset())
     found: list[Condition] = []
-    for field, word in (("headers", "header"), ("queryParams", "query parameter")):
-        for name, value in match.get(field, {}).items():
-            subject = f"{word} {name.lower() if word == 'header' else name}"
-            found.append(Condition(subject, pattern(value or {})))
-    for name, value in match.get("withoutHeaders", {}).items():
-        found.append(Condition(f"header {name.lower()}", pattern(value or {}), negated=True))
+    for name, value in match.get("headers", _NONE).items():
+        found.append(_condition(f"header {name.lower()}", *_form(value)))
+    for name, value in match.get("queryParams", _NONE).items():
+        found.append(_condition(f"query parameter {name}", *_form(value)))
+    for name, value in match.get("withoutHeaders", _NONE).items():
+        found.append(_condition(f"header {name.lower()}", *_form(value), negated=True))
     for field in _PSEUDO:
-        if field in match and (wanted := pattern(match[field])).kind != ANY:
-            found.append(Condition(field, wanted))
+        if field in match and (wanted := _condition(field, *_form(match[field]))).pattern.kind != ANY:
+            found.append(wanted)
     if match.get("gateways"):
-        own["gateway"] = Condition("gateway", one_of(*match["gateways"]))
+        found.append(Condition("gateway", one_of(*match["gateways"])))
     else:  # istiod looks at the caller only where no gateways are named (`sourceMatchHTTP`)
-        for name, value in match.get("sourceLabels", {}).items():
-            found.append(Condition(f"label {name}", one_of(value)))
+        for name, value in match.get("sourceLabels", _NONE).items():
+            found.append(_condition(f"label {name}", "exact", value))
         if match.get("sourceNamespace"):
-            found.append(Condition("source namespace", one_of(match["sourceNamespace"])))
+            found.append(_condition("source namespace", "exact", match["sourceNamespace"]))
     if match.get("port"):
-        own["port"] = Condition("port", one_of(str(match["port"])))
-    return Conjunction(path(match.get("uri"), bool(match.get("ignoreUriCase"))), frozenset([*found, *own.values()]))
+        found.append(_condition("port", "exact", str(match["port"])))
+    return Conjunction(path(match.get("uri"), bool(match.get("ignoreUriCase"))), frozenset(found))
 
 
-@dataclass(frozen=True)
+_NONE: Mapping[str, Any] = {}
+
+
+def _form(match: Mapping[str, str] | None) -> tuple[str, str]:
+    """The kind of a StringMatch and its text."""
+    for kind in ("exact", "regex", "prefix") if match else ():
+        if match and (kind in match if kind == "exact" else match.get(kind)):
+            return kind, match[kind]
+    return "", ""
+
+
+@lru_cache(maxsize=8192)
+def _condition(subject: str, kind: str, text: str, *, negated: bool = False) -> Condition:
+    return Condition(subject, pattern({kind: text} if kind else {}), negated)
+
+
+@dataclass(eq=False, slots=True)
 class _Entry:
     conditions: frozenset[Condition]
     path: Pattern
@@ -123,25 +150,27 @@ class Cover:
     def add(self, match: Conjunction, owner: int) -> None:
         """Take a match behind the others."""
         entry = _Entry(match.conditions, match.path, owner)
-        for place in self._homes(match.path):
-            self._places.setdefault(place, {}).setdefault(_representative(match.conditions), []).append(entry)
-        if not self._homes(match.path):
-            self._others.setdefault(_representative(match.conditions), []).append(entry)
+        place = self._home(match.path)
+        group = self._others if place is None else self._places.setdefault(place, {})
+        group.setdefault(_representative(match.conditions), []).append(entry)
 
-    def _homes(self, where: Pattern) -> list[tuple[str, str]]:
+    def _home(self, where: Pattern) -> tuple[str, str] | None:
+        """The key under which matches of a path stand; None for those that must be looked at one by one."""
         if where.kind == ANY:
-            return [(ANY, "")]
+            return (ANY, "")
         if where.folded:
-            return []
+            return None
         if where.kind == SET:
-            return [(SET, value) for value in sorted(where.values)] if len(where.values) == 1 else []
+            return (SET, next(iter(where.values))) if len(where.values) == 1 else None
         if where.kind == PREFIX:
             self._lengths.add(len(where.text))
-            return [(PREFIX, where.text)]
-        return []
+            return (PREFIX, where.text)
+        return None
 
     def owners(self, match: Conjunction) -> list[int] | None:
         """The owners of earlier matches that together take each request of this one; None if some may be left."""
+        if match.single:
+            return self._case(match)
         out: dict[int, None] = {}
         for case in match.cases():
             found = self._case(case)
@@ -221,7 +250,9 @@ def _exhaust(terms: list[tuple[frozenset[Condition], int]], budget: list[int], u
         used.add(done)
         return True
     shortest = min(terms, key=lambda term: len(term[0]))
-    pick = min(shortest[0], key=lambda each: (each.subject, each.negated, each.pattern.text, sorted(each.pattern.values)))
+    pick = min(
+        shortest[0], key=lambda each: (each.subject, each.negated, each.pattern.text, sorted(each.pattern.values))
+    )
     opposite = pick.opposite
     if opposite is None:
         return False

@@ -45,7 +45,11 @@ def _delegation(world: World, by_name: dict[Key, Binding], root: Binding, rule: 
         yield UNKNOWN_DELEGATE.at(root.resource, path, message)
     elif found is None:
         if not world.is_wrong(NETWORKING, "VirtualService", *key):
-            yield UNKNOWN_DELEGATE.at(root.resource, path, f"there is no VirtualService {key[0]}/{key[1]}, so that {effect}{_near(by_name, key)}")
+            yield UNKNOWN_DELEGATE.at(
+                root.resource,
+                path,
+                f"there is no VirtualService {key[0]}/{key[1]}, so that {effect}{_near(by_name, key)}",
+            )
     elif not found.delegate:
         message = (
             f"{key[0]}/{key[1]} ({line(found.resource, (), root.resource)}) has hosts, and so is no delegate: {effect}. "
@@ -53,7 +57,9 @@ def _delegation(world: World, by_name: dict[Key, Binding], root: Binding, rule: 
         )
         yield UNKNOWN_DELEGATE.at(root.resource, path, message)
     elif not found.rules.visible_in(root.resource.namespace):
-        message = f"{key[0]}/{key[1]} is not exported to {root.resource.namespace}, so that {effect}. Widen its exportTo"
+        message = (
+            f"{key[0]}/{key[1]} is not exported to {root.resource.namespace}, so that {effect}. Widen its exportTo"
+        )
         yield UNKNOWN_DELEGATE.at(root.resource, path, message)
     else:
         yield from _conflicts(root, rule, found)
@@ -76,7 +82,8 @@ def _conflicts(root: Binding, delegating: Rule, found: Binding) -> Iterator[Find
         bad = next(number for number, one in enumerate(its) if all(conflict(other, one) for other in mine))
         asked = " or ".join(wanted(each) for each in mine)
         message = (
-            f"this match ({wanted(its[bad])}) lies outside of what its root delegates at {where} ({asked}), so that the whole rule is dropped. "
+            f"this match ({wanted(its[bad])}) lies outside of what its root delegates at {where} ({asked}), so that "
+            "the whole rule is dropped. "
             f"Match a part of what the root matches, or nothing"
         )
         yield DELEGATE_CONFLICT.at(rule.resource, (*rule.path, "match", bad), message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,21 +30,41 @@ from meshtest.translate.virtual_service import MESH, Rule
 Spec = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Target:
-    """A destination of a rule; `share` is its part of the requests in per cent, 0 of one that gets none."""
+    """A destination of a rule; `share` is its part of the requests in per cent, 0 of one that gets none.
+
+    `narrowed` is what the matches of the rule say of gateways and ports: destinations that differ in nothing else fare alike.
+    """
 
     binding: Binding
     rule: Rule
     spec: Spec
     path: Path
     share: float
+    narrowed: object
     mirror: bool = False
 
     @property
     def section(self) -> str:
         """The section of the rule: http, tls or tcp."""
         return self.rule.section
+
+    @property
+    def question(self) -> object:
+        """What decides whether it is sound."""
+        spec = self.spec
+        port = spec["port"].get("number") if "port" in spec else None
+        return (
+            self.binding.place,
+            spec["host"],
+            spec.get("subset"),
+            port,
+            self.section,
+            self.share > 0,
+            self.narrowed,
+            self.mirror,
+        )
 
     @property
     def failing(self) -> str:
@@ -64,48 +84,63 @@ def targets(world: World) -> list[Target]:
 
 
 def _targets(binding: Binding) -> Iterator[Target]:
-    for rule in binding.rules.http:
-        yield from _routes(binding, rule)
+    for rule in binding.rules.rules:
         spec = rule.spec
+        narrowed = _narrowed(spec["match"]) if "match" in spec else ()
+        yield from _routes(binding, rule, narrowed)
         if "mirror" in spec:
-            yield Target(binding, rule, spec["mirror"], (*rule.path, "mirror"), 100, True)
+            yield Target(binding, rule, spec["mirror"], (*rule.path, "mirror"), 100, narrowed, True)
         for index, each in enumerate(spec.get("mirrors", [])):
             path = (*rule.path, "mirrors", index, "destination")
-            yield Target(binding, rule, each["destination"], path, 100, True)
-    for rule in (*binding.rules.tls, *binding.rules.tcp):
-        yield from _routes(binding, rule)
+            yield Target(binding, rule, each["destination"], path, 100, narrowed, True)
 
 
-def _routes(binding: Binding, rule: Rule) -> Iterator[Target]:
+def _narrowed(matches: Sequence[Spec]) -> object:
+    if not any("gateways" in match or "port" in match for match in matches):
+        return ()
+    return tuple((tuple(match.get("gateways", ())), match.get("port", 0)) for match in matches)
+
+
+def _routes(binding: Binding, rule: Rule, narrowed: object) -> Iterator[Target]:
     routes = rule.spec.get("route", [])
     total = sum(each.get("weight", 0) for each in routes)
     for index, each in enumerate(routes):
         share = 100.0 if len(routes) == 1 else 100 * each.get("weight", 0) / (total or 1)
         path = (*rule.path, "route", index, "destination")
-        yield Target(binding, rule, each["destination"], path, share)
+        yield Target(binding, rule, each["destination"], path, share, narrowed)
 
 
 def check(world: World) -> Iterator[Finding]:
     """Destinations that do not exist, in the whole or in part."""
+    sound: set[object] = set()
     for target in targets(world):
-        found = world.hosts.get(target.spec["host"])
-        if found is None:
-            yield from _unknown(world, target)
-            continue
-        port = (target.spec.get("port") or {}).get("number")
-        if port is None:
-            yield from _without_port(target, found)
-        elif found.ports and found.port(port) is None:
-            message = (
-                f"{found.short} has no port {port}, so that {target.failing}; it has {found.listed_ports}. "
-                f"Write one of the ports of the service (not of its pods)"
-            )
-            yield UNKNOWN_DESTINATION_PORT.at(target.rule.resource, (*target.path, "port", "number"), message)
-        else:
-            yield from _protocol(world, target, found, port)
-        if target.spec.get("subset"):
-            yield from _subset(world, target, found)
-        yield from _gateway(world, target, found, port)
+        question = target.question
+        if question not in sound:
+            problems = [*_problems(world, target)]
+            yield from problems
+            if not problems:
+                sound.add(question)
+
+
+def _problems(world: World, target: Target) -> Iterator[Finding]:
+    found = world.hosts.get(target.spec["host"])
+    if found is None:
+        yield from _unknown(world, target)
+        return
+    port = (target.spec.get("port") or {}).get("number")
+    if port is None:
+        yield from _without_port(target, found)
+    elif found.ports and found.port(port) is None:
+        message = (
+            f"{found.short} has no port {port}, so that {target.failing}; it has {found.listed_ports}. "
+            f"Write one of the ports of the service (not of its pods)"
+        )
+        yield UNKNOWN_DESTINATION_PORT.at(target.rule.resource, (*target.path, "port", "number"), message)
+    else:
+        yield from _protocol(world, target, found, port)
+    if target.spec.get("subset"):
+        yield from _subset(world, target, found)
+    yield from _gateway(world, target, found, port)
 
 
 def _protocol(world: World, target: Target, found: Host, number: int) -> Iterator[Finding]:
@@ -117,9 +152,15 @@ def _protocol(world: World, target: Target, found: Host, number: int) -> Iterato
     at_gateways, callers = _namespaces(world, target)
     rules = [world.rule_for(found.name, namespace) for namespace in sorted(at_gateways | callers) or [found.namespace]]
     policies = [rule.policy_for(number, target.spec.get("subset", "")) if rule else {} for rule in rules]
-    if target.section == "tls" and port.protocol.http and not str(port.target).endswith("443") and not str(number).endswith("443"):
+    if (
+        target.section == "tls"
+        and port.protocol.http
+        and not str(port.target).endswith("443")
+        and not str(number).endswith("443")
+    ):
         message = (
-            f"TLS is passed on as it is, and port {number} of {found.short} speaks plain HTTP by its name ({port.name}), so that the handshake fails. "
+            f"TLS is passed on as it is, and port {number} of {found.short} speaks plain HTTP by its name "
+            f"({port.name}), so that the handshake fails. "
             f"Let the Gateway decrypt (tls.mode SIMPLE, and `http` rules), or send to a port that speaks TLS"
         )
         yield PROTOCOL_OF_DESTINATION.at(target.rule.resource, path, message)
@@ -169,15 +210,19 @@ def _unknown(world: World, target: Target) -> Iterator[Finding]:
     if wide is not None:
         remedy = f"the {wide.resource} covers it with {wide.name}, but a destination must be written as the service is: {wide.name}"
     elif near:
-        hint = near if "." in given or near.partition(".")[2] != f"{resource.namespace}.svc.cluster.local" else short(near).partition(".")[0]
+        hint = (
+            near
+            if "." in given or near.partition(".")[2] != f"{resource.namespace}.svc.cluster.local"
+            else short(near).partition(".")[0]
+        )
         expanded = " Only names without a dot are completed" if "." in given and near.startswith(f"{given}.") else ""
         remedy = f"did you mean {hint}?{expanded}"
     else:
         remedy = "name a service, or add a ServiceEntry for it"
-        if world.assumed:
+        if world.assumed(target.rule.resource):
             remedy += "; say with --topology what exists, if it does (without it, Bookinfo)"
     meant = "" if given == name else f" ({name})"
-    severity = INFO if world.assumed and not near and not wide else ""
+    severity = INFO if world.assumed(target.rule.resource) and not near and not wide else ""
     message = f"{given}{meant} is no service of the mesh, so that {target.failing}; {remedy}"
     yield UNKNOWN_DESTINATION.at(resource, (*target.path, "host"), message, severity)
 
@@ -204,7 +249,7 @@ def _without_port(target: Target, found: Host) -> Iterator[Finding]:
 
 def _called_without(target: Target, found: Host) -> tuple[int, str] | None:
     """A port that is called here and that the host does not have."""
-    if not found.ports or found.entry and found.name.startswith("*"):
+    if not found.ports or (found.entry and found.name.startswith("*")):
         return None
     ports = {port for match in target.rule.spec.get("match", []) if (port := match.get("port"))}
     if len(found.ports) > 1:
@@ -234,7 +279,8 @@ def _subset(world: World, target: Target, found: Host) -> Iterator[Finding]:
     blind = [namespace for namespace, rule in rules.items() if not rule or not rule.subset(name)]
     if at_gateways & set(blind):
         message = (
-            f"the proxies of the Gateway run in {listed(sorted(at_gateways & set(blind)))}, where the DestinationRule that defines {found.short} {name} is not visible, "
+            f"the proxies of the Gateway run in {listed(sorted(at_gateways & set(blind)))}, where the "
+            f"DestinationRule that defines {found.short} {name} is not visible, "
             f"so that {target.failing}. Widen its exportTo"
         )
         yield UNKNOWN_SUBSET.at(target.rule.resource, path, message)
@@ -245,7 +291,11 @@ def _subset(world: World, target: Target, found: Host) -> Iterator[Finding]:
 def _namespaces(world: World, target: Target) -> tuple[frozenset[str], frozenset[str]]:
     """Where the proxies are that may send here: those of Gateways, and sidecars."""
     matches = target.rule.spec.get("match", [])
-    named = {name for match in matches for name in match.get("gateways", [])} if all(match.get("gateways") for match in matches) else set()
+    named = (
+        {name for match in matches for name in match.get("gateways", [])}
+        if all(match.get("gateways") for match in matches)
+        else set()
+    )
     at_gateways = (each for each in target.binding.gateways if not named or each.name in named)
     callers = target.binding.callers(world) if not named or MESH in named else frozenset()
     return frozenset(namespace for each in at_gateways for namespace in each.namespaces), callers
@@ -255,10 +305,15 @@ def _undefined(world: World, target: Target, found: Host, rules: list[Destinatio
     name = target.spec["subset"]
     begin = f"no DestinationRule that counts defines the subset {name} of {found.short}, so that {target.failing}"
     known = sorted({str(subset["name"]) for rule in rules if rule for subset in rule.subsets})
-    elsewhere = [each for each in _defining(world, found.name) if any(one["name"] == name for one in each.spec.get("subsets", []))]
+    elsewhere = [
+        each
+        for each in _defining(world, found.name)
+        if any(one["name"] == name for one in each.spec.get("subsets", []))
+    ]
     if elsewhere:
         return (
-            f"{begin}; {elsewhere[0]} ({line(elsewhere[0], (), target.rule.resource)}) does, but is not looked at by the callers: put it into "
+            f"{begin}; {elsewhere[0]} ({line(elsewhere[0], (), target.rule.resource)}) does, but is not looked at by "
+            "the callers: put it into "
             f"the namespace {found.namespace} of the service, and do not narrow its exportTo"
         )
     if known:
@@ -293,4 +348,6 @@ def _empty(target: Target, found: Host, rule: DestinationRule, path: Path) -> It
         message = f"{found.short} has no {what} at all, so that {target.failing} (UH)"
     else:
         message = f"no {what} of {found.short} has the labels of the subset {subset['name']} ({wanted}), so that {target.failing} (UH){has}"
-    yield EMPTY_SUBSET.at(target.rule.resource, path, f"{message}. Send the traffic elsewhere, or deploy what is missing")
+    yield EMPTY_SUBSET.at(
+        target.rule.resource, path, f"{message}. Send the traffic elsewhere, or deploy what is missing"
+    )

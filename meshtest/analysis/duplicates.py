@@ -16,5 +16,8 @@ def check(found: Iterable[Resource]) -> Iterator[Finding]:
     for resource in found:
         first = seen.setdefault((resource.file, resource.key), resource)
         if first is not resource:
-            message = f"{resource} stands in this file already (line {first.line()}), and this one replaces it. Give it another name, or put the two together"
+            message = (
+                f"{resource} stands in this file already (line {first.line()}), and this one replaces it. Give it "
+                "another name, or put the two together"
+            )
             yield TWICE_IN_FILE.at(resource, ("metadata", "name"), message)

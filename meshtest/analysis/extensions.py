@@ -35,18 +35,28 @@ def _patches(resource: Resource) -> Iterator[Finding]:
         elif operation == "REPLACE" and kind not in _REPLACED:
             problem = f"REPLACE is for HTTP_FILTER and NETWORK_FILTER only, and is ignored for {kind}. Use MERGE"
         if problem:
-            yield PATCH_IGNORED.at(resource, ("spec", "configPatches", index, "patch", "operation"), f"this patch changes nothing: {problem}")
+            yield PATCH_IGNORED.at(
+                resource,
+                ("spec", "configPatches", index, "patch", "operation"),
+                f"this patch changes nothing: {problem}",
+            )
 
 
 def _telemetries(world: World) -> Iterator[Finding]:
     first: dict[tuple[str, str], Resource] = {}
-    for resource in sorted(world.other(TELEMETRY, "Telemetry"), key=lambda each: (str(each.body["metadata"].get("creationTimestamp") or ""), each.name)):
+    for resource in sorted(
+        world.other(TELEMETRY, "Telemetry"),
+        key=lambda each: (str(each.body["metadata"].get("creationTimestamp") or ""), each.name),
+    ):
         if resource.spec.get("targetRefs"):
             continue
         key = (resource.namespace, str(sorted(selector_of(resource).items())))
         older = first.setdefault(key, resource)
         if older is not resource:
-            message = f"{older} ({line(older, (), resource)}) is for the same workloads and comes first, so that this one does not count. Put the two into one"
+            message = (
+                f"{older} ({line(older, (), resource)}) is for the same workloads and comes first, so that this one "
+                "does not count. Put the two into one"
+            )
             yield TELEMETRIES_CONFLICT.at(resource, ("spec",), message)
 
 
@@ -54,7 +64,8 @@ def _injection(namespace: Resource) -> Iterator[Finding]:
     labels = namespace.labels
     if "istio-injection" in labels and "istio.io/rev" in labels:
         message = (
-            f"istio-injection: {labels['istio-injection']} counts, and istio.io/rev: {labels['istio.io/rev']} does not, so that pods do not get the sidecar of that "
+            f"istio-injection: {labels['istio-injection']} counts, and istio.io/rev: {labels['istio.io/rev']} does "
+            "not, so that pods do not get the sidecar of that "
             f"revision. Keep one of the two labels"
         )
         yield INJECTION_CONFLICT.at(namespace, ("metadata", "labels", "istio.io/rev"), message)

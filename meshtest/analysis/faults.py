@@ -55,7 +55,8 @@ def _uncut(rule: Rule, delay: Spec) -> Iterator[Finding]:
     wait, limit = nanoseconds(str(delay.get("fixedDelay", "0s"))), nanoseconds(str(rule.spec["timeout"]))
     if wait and limit and wait >= limit:
         message = (
-            f"the delay of {delay['fixedDelay']} is not cut short by the timeout of {rule.spec['timeout']} of the same rule, which begins only "
+            f"the delay of {delay['fixedDelay']} is not cut short by the timeout of {rule.spec['timeout']} of the "
+            "same rule, which begins only "
             f"behind the delay: delayed requests succeed late. To test the timeout, delay at a hop behind this one"
         )
         yield DELAY_BEYOND_TIMEOUT.at(rule.resource, (*rule.path, "timeout"), message)
@@ -71,7 +72,10 @@ def share(fault: Spec) -> float:
 def _share(rule: Rule, kind: str, fault: Spec, path: Path) -> Iterator[Finding]:
     done = "delayed" if kind == "delay" else "aborted"
     if "percentage" not in fault and "percent" not in fault:
-        message = f"the {kind} has no percentage, which means 0, so that no request is {done}. Write percentage: {{value: 100}} for all of them"
+        message = (
+            f"the {kind} has no percentage, which means 0, so that no request is {done}. Write percentage: "
+            f"{{value: 100}} for all of them"
+        )
         yield FAULT_WITHOUT_PERCENTAGE.at(rule.resource, path, message)
     elif "percentage" in fault and "value" not in (fault["percentage"] or {}):
         message = f"the percentage has no value, which means 0, so that no request is {done}. Write value: 100 for all of them"

@@ -57,7 +57,8 @@ class Gateway:
         self.name = f"{resource.namespace}/{resource.name}"
         self.workloads = list(workloads)
         self.servers = [
-            Server(self.name, resource, index, spec, int(spec["port"]["number"])) for index, spec in enumerate(resource.spec.get("servers", []))
+            Server(self.name, resource, index, spec, int(spec["port"]["number"]))
+            for index, spec in enumerate(resource.spec.get("servers", []))
         ]
 
     @cached_property

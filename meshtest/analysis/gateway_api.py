@@ -76,7 +76,10 @@ def _route(world: World, route: Resource) -> Iterator[Finding]:
             yield from _missing(world, route, parent)
     mesh = bool(parents) and all(parent.service is not None for parent in parents)
     if any(parent.service is not None for parent in parents) and route.spec.get("hostnames"):
-        message = "hostnames do not count for the Service as parent: inside the mesh the route takes all its calls. Write a route of its own for each parent"
+        message = (
+            "hostnames do not count for the Service as parent: inside the mesh the route takes all its calls. Write "
+            "a route of its own for each parent"
+        )
         yield HOSTNAMES_IGNORED.at(route, ("spec", "hostnames"), message)
     if mesh and route.kind == "HTTPRoute":
         yield from _in_mesh(route, parents)
@@ -97,7 +100,11 @@ def _parent(world: World, route: Resource, spec: Spec, path: Path) -> _Parent:
 def _missing(world: World, route: Resource, parent: _Parent) -> Iterator[Finding]:
     kind, name = parent.spec.get("kind", "Gateway"), parent.spec.get("name", "")
     namespace = parent.spec.get("namespace") or route.namespace
-    if kind not in ("Gateway", "Service") or world.is_wrong(GATEWAY_API, kind, namespace, name) or (kind == "Service" and world.assumed):
+    if (
+        kind not in ("Gateway", "Service")
+        or world.is_wrong(GATEWAY_API, kind, namespace, name)
+        or (kind == "Service" and world.assumed(route))
+    ):
         return
     if kind == "Gateway":
         known = [f"{each.namespace}/{each.name}" for each in world.gateway_api("Gateway")]
@@ -107,7 +114,13 @@ def _missing(world: World, route: Resource, parent: _Parent) -> Iterator[Finding
         else:
             same = [each for each in known if each.endswith(f"/{name}")]
             near = same or difflib.get_close_matches(f"{namespace}/{name}", known, n=1, cutoff=0.6)
-            hint = f"; did you mean {near[0]}? (write its namespace)" if same else f"; did you mean {near[0]}?" if near else ". Create it, or name another one"
+            hint = (
+                f"; did you mean {near[0]}? (write its namespace)"
+                if same
+                else f"; did you mean {near[0]}?"
+                if near
+                else ". Create it, or name another one"
+            )
     else:
         near_name = world.hosts.near(f"{name}.{namespace}.{DOMAIN}")
         hint = f"; did you mean {near_name.removesuffix(f'.{DOMAIN}')}?" if near_name else ". Name a Service"
@@ -118,7 +131,10 @@ def _missing(world: World, route: Resource, parent: _Parent) -> Iterator[Finding
 def _to_service(route: Resource, parent: _Parent) -> Iterator[Finding]:
     port = parent.spec.get("port")
     if port and parent.service and parent.service.port(port) is None:
-        message = f"{parent.service.short} has no port {port}, so that the route takes no call; it has {parent.service.listed_ports}. Write one of these, or none for all"
+        message = (
+            f"{parent.service.short} has no port {port}, so that the route takes no call; it has "
+            f"{parent.service.listed_ports}. Write one of these, or none for all"
+        )
         yield UNKNOWN_LISTENER.at(route, (*parent.path, "port"), message)
 
 
@@ -131,20 +147,29 @@ def _attached(world: World, route: Resource, parent: _Parent) -> Iterator[Findin
     if not named:
         what, field = (f"listener {section}", "sectionName") if section else (f"listener on port {port}", "port")
         have = listed([f"{each.get('name')} (port {each.get('port')})" for each in listeners], 8)
-        message = f"the Gateway {name} has no {what}{f' on port {port}' if section and port else ''}, so that the route is attached to nothing there; it has {have}. Name one of these"
+        message = (
+            f"the Gateway {name} has no {what}{f' on port {port}' if section and port else ''}, so that the route is "
+            f"attached to nothing there; it has {have}. Name one of these"
+        )
         yield UNKNOWN_LISTENER.at(route, (*parent.path, field), message)
         return
-    fitting = [each for each in named if each.get("protocol") in _PROTOCOLS[route.kind] and _kind_allowed(each, route.kind)]
+    fitting = [
+        each for each in named if each.get("protocol") in _PROTOCOLS[route.kind] and _kind_allowed(each, route.kind)
+    ]
     if not fitting:
         first = named[0]
-        message = f"the listener {first.get('name')} of {name} ({first.get('protocol')}) takes no {route.kind}, so that the route is not attached. Name a listener for {' or '.join(_PROTOCOLS[route.kind])}"
+        message = (
+            f"the listener {first.get('name')} of {name} ({first.get('protocol')}) takes no {route.kind}, so that "
+            f"the route is not attached. Name a listener for {' or '.join(_PROTOCOLS[route.kind])}"
+        )
         yield ROUTE_NOT_ALLOWED.at(route, parent.path, message)
         return
     allowed = [each for each in fitting if gateway is not None and _namespace_allowed(world, gateway, each, route)]
     if not allowed:
         rule = ((fitting[0].get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
         message = (
-            f"the listener {fitting[0].get('name')} of {name} does not take routes of the namespace {route.namespace} (allowedRoutes: from: {rule}), so that the route is "
+            f"the listener {fitting[0].get('name')} of {name} does not take routes of the namespace "
+            f"{route.namespace} (allowedRoutes: from: {rule}), so that the route is "
             f"not attached and its hosts get 404. Set allowedRoutes.namespaces.from: All there, or a selector for this namespace"
         )
         yield ROUTE_NOT_ALLOWED.at(route, parent.path, message)
@@ -163,7 +188,7 @@ def _namespace_allowed(world: World, gateway: Resource, listener: Spec, route: R
     if rule == "Same":
         return gateway.namespace == route.namespace
     if rule != "Selector":
-        return rule == "All"
+        return bool(rule == "All")
     selector = namespaces.get("selector") or {}
     if selector.get("matchExpressions"):
         return True
@@ -180,8 +205,15 @@ def _hostnames(route: Resource, name: str, listeners: Sequence[Spec]) -> Iterato
         return
     apart = [index for index, host in enumerate(given) if not any(matches(host, str(each)) for each in names)]
     for index in apart if len(apart) < len(given) else apart[:1]:
-        whole = "the route is not attached and gets no request" if len(apart) == len(given) else "no request for it comes here"
-        message = f"the listeners of {name} take {listed([str(each) for each in dict.fromkeys(names)])}, and not {given[index]}, so that {whole}. Make the hostnames meet"
+        whole = (
+            "the route is not attached and gets no request"
+            if len(apart) == len(given)
+            else "no request for it comes here"
+        )
+        message = (
+            f"the listeners of {name} take {listed([str(each) for each in dict.fromkeys(names)])}, and not "
+            f"{given[index]}, so that {whole}. Make the hostnames meet"
+        )
         yield HOSTNAMES_APART.at(route, ("spec", "hostnames", index), message)
 
 
@@ -234,10 +266,16 @@ def _backend(world: World, route: Resource, spec: Spec, path: Path, at_gateway: 
     name, namespace = spec.get("name", ""), spec.get("namespace") or route.namespace
     found = world.hosts.get(f"{name}.{namespace}.{DOMAIN}")
     if found is None:
-        if not (world.assumed and not world.hosts.near(f"{name}.{namespace}.{DOMAIN}")):
+        if not (world.assumed(route) and not world.hosts.near(f"{name}.{namespace}.{DOMAIN}")):
             near = world.hosts.near(f"{name}.{namespace}.{DOMAIN}").removesuffix(f".{DOMAIN}")
-            hint = f"; did you mean {near.removesuffix('.' + route.namespace)}?" if near else ". Name a Service that exists"
-            yield UNKNOWN_BACKEND.at(route, (*path, "name"), f"there is no Service {name} in {namespace}, so that {effect}{hint}")
+            hint = (
+                f"; did you mean {near.removesuffix('.' + route.namespace)}?"
+                if near
+                else ". Name a Service that exists"
+            )
+            yield UNKNOWN_BACKEND.at(
+                route, (*path, "name"), f"there is no Service {name} in {namespace}, so that {effect}{hint}"
+            )
         return
     port = spec.get("port")
     if port and found.ports and found.port(port) is None:
@@ -245,7 +283,8 @@ def _backend(world: World, route: Resource, spec: Spec, path: Path, at_gateway: 
         yield UNKNOWN_BACKEND.at(route, (*path, "port"), message)
     if at_gateway and namespace != route.namespace and not _granted(world, route, namespace, "", "Service", name):
         message = (
-            f"{found.short} is in the namespace {namespace}, and no ReferenceGrant there lets routes ({route.kind}) of {route.namespace} refer to it, so that {effect}. "
+            f"{found.short} is in the namespace {namespace}, and no ReferenceGrant there lets routes ({route.kind}) "
+            f"of {route.namespace} refer to it, so that {effect}. "
             f"Add a ReferenceGrant in {namespace}"
         )
         yield BACKEND_NOT_GRANTED.at(route, (*path, "namespace"), message)
@@ -257,8 +296,11 @@ def _granted(world: World, referring: Resource, namespace: str, group: str, kind
             continue
         sources = grant.spec.get("from") or []
         targets = grant.spec.get("to") or []
-        if any((each.get("kind"), each.get("namespace")) == (referring.kind, referring.namespace) for each in sources) and any(
-            (each.get("group", ""), each.get("kind")) == (group, kind) and each.get("name") in (None, "", name) for each in targets
+        if any(
+            (each.get("kind"), each.get("namespace")) == (referring.kind, referring.namespace) for each in sources
+        ) and any(
+            (each.get("group", ""), each.get("kind")) == (group, kind) and each.get("name") in (None, "", name)
+            for each in targets
         ):
             return True
     return False
@@ -271,7 +313,10 @@ def _weights(route: Resource, backends: Sequence[Spec], path: Path) -> Iterator[
     total = sum(int(each.get("weight", 1)) for each in backends)
     for index, each in enumerate(backends):
         if "weight" not in each:
-            message = f"{each.get('name')} has no weight, which means 1, so that it gets {100 / total:.2g} % of the requests. Write the weight that is meant"
+            message = (
+                f"{each.get('name')} has no weight, which means 1, so that it gets {100 / total:.2g} % of the "
+                "requests. Write the weight that is meant"
+            )
             yield WEIGHT_OF_ONE.at(route, (*path, "backendRefs", index), message)
 
 
@@ -284,7 +329,10 @@ def _same_matches(route: Resource) -> Iterator[Finding]:
             first = seen.setdefault(key, index)
             if first != index:
                 path: Path = ("spec", "rules", index, *(("matches", number) if rule.get("matches") else ()))
-                message = f"the rule at line {route.line('spec', 'rules', first)} wants the same requests and counts, so that this one gets none. Give the two different matches, or one rule"
+                message = (
+                    f"the rule at line {route.line('spec', 'rules', first)} wants the same requests and counts, so "
+                    "that this one gets none. Give the two different matches, or one rule"
+                )
                 yield SAME_MATCH_TWICE.at(route, path, message)
 
 
@@ -328,7 +376,8 @@ def _certificate(world: World, gateway: Resource, given: Spec, path: Path, port:
         yield UNKNOWN_CERTIFICATE.at(gateway, (*path, "name"), message)
     elif namespace != gateway.namespace and not _granted(world, gateway, namespace, "", "Secret", name):
         message = (
-            f"the Secret {name} is in {namespace}, and no ReferenceGrant there lets Gateways of {gateway.namespace} refer to it, so that port {port} serves no TLS. "
+            f"the Secret {name} is in {namespace}, and no ReferenceGrant there lets Gateways of {gateway.namespace} "
+            f"refer to it, so that port {port} serves no TLS. "
             f"Add a ReferenceGrant in {namespace}"
         )
         yield UNKNOWN_CERTIFICATE.at(gateway, (*path, "namespace"), message)

@@ -30,7 +30,9 @@ class Port(topology.Port):
     @property
     def speaks(self) -> str:
         """The protocol as people call it."""
-        return {Protocol.SNIFFED: "guessed", Protocol.HTTP2: "HTTP/2", Protocol.GRPC: "gRPC"}.get(self.protocol, self.protocol.value)
+        return {Protocol.SNIFFED: "guessed", Protocol.HTTP2: "HTTP/2", Protocol.GRPC: "gRPC"}.get(
+            self.protocol, self.protocol.value
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,9 @@ class Host:
     def ports(self) -> tuple[Port, ...]:
         """Its ports."""
         found = enumerate(self.service.ports)
-        return tuple(Port(each.name, each.number, each.target, each.protocol, ("spec", "ports", index)) for index, each in found)
+        return tuple(
+            Port(each.name, each.number, each.target, each.protocol, ("spec", "ports", index)) for index, each in found
+        )
 
     def port(self, number: int) -> Port | None:
         """The port with this number, if there is one."""

@@ -18,7 +18,7 @@ from meshtest.analysis.catalogue import (
     REGEX_MATCHES_WHOLE,
 )
 from meshtest.analysis.conjunction import Condition, Conjunction, Cover, conjunction
-from meshtest.analysis.finding import Finding
+from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.host import listed
 from meshtest.analysis.pattern import EVERY, SET, pattern
 from meshtest.analysis.world import World
@@ -48,7 +48,11 @@ def _match(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) 
     if "uri" in match:
         yield from _uri(rule, match["uri"], (*path, "uri"))
     if match.get("ignoreUriCase") and "regex" in match.get("uri", {"regex": ""}):
-        why = "a regular expression is compared with case: begin it with (?i)" if "uri" in match else "there is no uri to compare"
+        why = (
+            "a regular expression is compared with case: begin it with (?i)"
+            if "uri" in match
+            else "there is no uri to compare"
+        )
         yield CASE_OF_REGEX.at(rule.resource, (*path, "ignoreUriCase"), f"ignoreUriCase has no effect, since {why}")
     if "method" in match:
         yield from _method(rule, match["method"], (*path, "method"))
@@ -74,12 +78,16 @@ def _place(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) 
             yield LABELS_BESIDE_GATEWAYS.at(rule.resource, (*path, field), message)
     if match.get("port"):
         yield from _port(binding, rule, match, path)
-    if (match.get("sourceLabels") or match.get("sourceNamespace")) and not (match.get("gateways") and rule.section == "http"):
+    if (match.get("sourceLabels") or match.get("sourceNamespace")) and not (
+        match.get("gateways") and rule.section == "http"
+    ):
         yield from _caller(world, binding, rule, match, path)
 
 
 def _gateways(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
-    bound = {name for root in binding.roots for name in root.rules.gateways} if binding.delegate else binding.rules.gateways
+    bound = (
+        {name for root in binding.roots for name in root.rules.gateways} if binding.delegate else binding.rules.gateways
+    )
     for index, name in enumerate(match["gateways"]):
         if bound and name not in bound:
             message = (
@@ -112,7 +120,9 @@ def _port(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Fin
 
 def _caller(world: World, binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
     labels, namespace = match.get("sourceLabels", {}), match.get("sourceNamespace", "")
-    text = listed([*(f"{key}={value}" for key, value in labels.items()), *([f"namespace {namespace}"] if namespace else [])])
+    text = listed(
+        [*(f"{key}={value}" for key, value in labels.items()), *([f"namespace {namespace}"] if namespace else [])]
+    )
     at = (*path, "sourceLabels") if labels else (*path, "sourceNamespace")
     if not world.workloads.all or not (world.pods_known or not labels):
         return
@@ -121,14 +131,17 @@ def _caller(world: World, binding: Binding, rule: Rule, match: Spec, path: Path)
     callers = [each for each in found if not each.gateway]
     if not found or (binding.mesh_only and not callers):
         message = f"no workload is {text}, so that this match never applies. Write the labels and the namespace that the callers' pods have"
+        yield MATCH_NO_CALLER.at(rule.resource, at, message, "" if world.certain(rule.resource, labels) else INFO)
+    elif (
+        bound
+        and not binding.mesh
+        and not any(each in found for gateway in binding.gateways for each in gateway.workloads)
+    ) and all(gateway.workloads for gateway in binding.gateways):
+        message = (
+            f"at a Gateway the caller is the gateway's own pod, which is not {text}, so that this match never applies. "
+            f"Match something that the request carries, such as a header or remote addresses by an AuthorizationPolicy"
+        )
         yield MATCH_NO_CALLER.at(rule.resource, at, message)
-    elif bound and not binding.mesh and not any(each in found for gateway in binding.gateways for each in gateway.workloads):
-        if all(gateway.workloads for gateway in binding.gateways):
-            message = (
-                f"at a Gateway the caller is the gateway's own pod, which is not {text}, so that this match never applies. "
-                f"Match something that the request carries, such as a header or remote addresses by an AuthorizationPolicy"
-            )
-            yield MATCH_NO_CALLER.at(rule.resource, at, message)
 
 
 def _uri(rule: Rule, uri: Spec, path: Path) -> Iterator[Finding]:
@@ -138,7 +151,11 @@ def _uri(rule: Rule, uri: Spec, path: Path) -> Iterator[Finding]:
             continue
         at, problem = (*path, kind), ""
         if not value.startswith("/") and value != "*":
-            problem = f"each path begins with /, and {value} does not. Write /{value}" if "://" not in value else "a path has no scheme and host. Write the path only"
+            problem = (
+                f"each path begins with /, and {value} does not. Write /{value}"
+                if "://" not in value
+                else "a path has no scheme and host. Write the path only"
+            )
         elif "?" in value:
             problem = "the part behind the ? is no part of the path. Match it with queryParams"
         elif "#" in value:
@@ -178,21 +195,32 @@ def _uri_regex(rule: Rule, text: str, path: Path) -> Iterator[Finding]:
 
 def _method(rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
     found = pattern(match)
-    if found.kind == SET and (wrong := [each for each in sorted(found.values) if each.upper() in METHODS and each not in METHODS]):
+    if found.kind == SET and (
+        wrong := [each for each in sorted(found.values) if each.upper() in METHODS and each not in METHODS]
+    ):
         kind = next(iter(match))
         message = f"methods are compared with case, so that {wrong[0]} matches no request. Write {wrong[0].upper()}"
         yield MATCH_IMPOSSIBLE.at(rule.resource, (*path, kind), message)
     elif found.kind == SET and "*" in found.values:
-        message = "* is no wildcard here, but a plain character: this match never applies. Take the method away to match each"
+        message = (
+            "* is no wildcard here, but a plain character: this match never applies. Take the method away to match each"
+        )
         yield MATCH_IMPOSSIBLE.at(rule.resource, (*path, next(iter(match))), message)
 
 
 def _authority(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterator[Finding]:
     value = match.get("exact", "")
     ports = sorted({port.number for service in binding.services for port in service.ports if port.http})
-    if value and ":" not in value and ports and 80 not in ports and any(value in _names(service.name) for service in binding.services):
+    if (
+        value
+        and ":" not in value
+        and ports
+        and 80 not in ports
+        and any(value in _names(service.name) for service in binding.services)
+    ):
         message = (
-            f"inside the mesh {value} is called as {value}:{ports[0]}, and the authority is compared with its port, so that this match never applies. "
+            f"inside the mesh {value} is called as {value}:{ports[0]}, and the authority is compared with its port, "
+            "so that this match never applies. "
             f"Write exact: {value}:{ports[0]}, or prefix: {value}"
         )
         yield MATCH_IMPOSSIBLE.at(rule.resource, (*path, "exact"), message)
@@ -200,7 +228,7 @@ def _authority(binding: Binding, rule: Rule, match: Spec, path: Path) -> Iterato
 
 def _names(hostname: str) -> tuple[str, ...]:
     parts = hostname.split(".")
-    return tuple(".".join(parts[:length]) for length in (1, 2, 3)) + (hostname,)
+    return (*tuple(".".join(parts[:length]) for length in (1, 2, 3)), hostname)
 
 
 _SEARCHED = ("cookie", "user-agent")
@@ -215,7 +243,11 @@ def _value(rule: Rule, field: str, name: str, match: Spec, path: Path) -> Iterat
         yield MATCH_IMPOSSIBLE.at(rule.resource, (*path, kind), message)
     elif kind == "exact" and value.endswith("*") and len(value) > 1 and field != "withoutHeaders":
         message = f"* is no wildcard here, but a plain character. Write prefix: {value[:-1]}"
-        yield MATCH_IMPOSSIBLE.at(rule.resource, (*path, kind), f"{effect}: {message}" if value.count("*") == 1 else f"{effect}: {message} or a regex")
+        yield MATCH_IMPOSSIBLE.at(
+            rule.resource,
+            (*path, kind),
+            f"{effect}: {message}" if value.count("*") == 1 else f"{effect}: {message} or a regex",
+        )
     elif kind == "regex" and name.lower() in _SEARCHED and what == "header":
         yield from _searched(rule, name, value, (*path, kind))
 
@@ -230,9 +262,15 @@ def _searched(rule: Rule, name: str, text: str, path: Path) -> Iterator[Finding]
             f"Write .*{inner}.* to search for it"
         )
         yield REGEX_MATCHES_WHOLE.at(rule.resource, path, message)
-    elif name.lower() == "user-agent" and text.startswith(".*") and not text.endswith((".*", "$", ".+")) and "|" not in text:
+    elif (
+        name.lower() == "user-agent"
+        and text.startswith(".*")
+        and not text.endswith((".*", "$", ".+"))
+        and "|" not in text
+    ):
         message = (
-            f"the expression must match the whole of the header {name}, and this one ends with what stands in its middle. Write {text}.* to search for it"
+            f"the expression must match the whole of the header {name}, and this one ends with what stands in its "
+            f"middle. Write {text}.* to search for it"
         )
         yield REGEX_MATCHES_WHOLE.at(rule.resource, path, message)
 

@@ -39,7 +39,13 @@ def mode(world: World, workload: Workload, port: int) -> Mode:
 def _saying(world: World, workload: Workload, port: int, name: str) -> Resource | None:
     """The narrowest policy that sets this mode for the workload."""
     mine = [each for each in world.security("PeerAuthentication") if each.namespace in (workload.namespace, world.root)]
-    own = [each for each in mine if selector_of(each) and each.namespace == workload.namespace and selector_of(each).items() <= workload.labels.items()]
+    own = [
+        each
+        for each in mine
+        if selector_of(each)
+        and each.namespace == workload.namespace
+        and selector_of(each).items() <= workload.labels.items()
+    ]
     for policy in own[:1]:
         if given_mode((policy.spec.get("portLevelMtls") or {}).get(str(port))) == name:
             return policy

@@ -51,7 +51,11 @@ def _of(policy: Spec | None, path: Path, subset: Spec | None) -> Iterator[tuple[
 
 def _switched_off(detection: Spec) -> bool:
     local = detection.get("splitExternalLocalOriginErrors") and detection.get("consecutiveLocalOriginFailures", 1)
-    return detection.get("consecutive5xxErrors", DEFAULT_5XX) == 0 and not detection.get("consecutiveGatewayErrors") and not local
+    return (
+        detection.get("consecutive5xxErrors", DEFAULT_5XX) == 0
+        and not detection.get("consecutiveGatewayErrors")
+        and not local
+    )
 
 
 def _fields(rule: Resource, detection: Spec, path: Path) -> Iterator[Finding]:
@@ -63,16 +67,23 @@ def _fields(rule: Resource, detection: Spec, path: Path) -> Iterator[Finding]:
         )
         yield LEGACY_ERRORS.at(rule, (*path, "consecutiveErrors"), message)
     if _switched_off(detection):
-        message = "no error ejects a pod: the 5xx errors are switched off by 0, and gateway errors are not counted. Give one of the two a number"
+        message = (
+            "no error ejects a pod: the 5xx errors are switched off by 0, and gateway errors are not counted. Give "
+            "one of the two a number"
+        )
         yield DETECTION_OFF.at(rule, (*path, "consecutive5xxErrors"), message)
     if detection.get("maxEjectionPercent") == 0:
-        message = f"0 counts as unset, so that up to the default of {DEFAULT_PERCENT} % is ejected. Write consecutive5xxErrors: 0 to eject none"
+        message = (
+            f"0 counts as unset, so that up to the default of {DEFAULT_PERCENT} % is ejected. Write "
+            "consecutive5xxErrors: 0 to eject none"
+        )
         yield DETECTION_OFF.at(rule, (*path, "maxEjectionPercent"), message)
     gateway, server = detection.get("consecutiveGatewayErrors") or 0, detection.get("consecutive5xxErrors", DEFAULT_5XX)
     if server and gateway >= server:
         default = "" if "consecutive5xxErrors" in detection else " (the default)"
         message = (
-            f"{gateway} gateway errors (502, 503, 504) are 5xx errors too, of which {server}{default} eject already, so that this has no effect. "
+            f"{gateway} gateway errors (502, 503, 504) are 5xx errors too, of which {server}{default} eject already, "
+            "so that this has no effect. "
             f"Write a lower number, or consecutive5xxErrors: 0"
         )
         yield DETECTION_OFF.at(rule, (*path, "consecutiveGatewayErrors"), message)
@@ -111,7 +122,10 @@ def _selected(members: tuple[Mapping[str, str], ...], subset: Spec) -> int:
 
 
 def _used(world: World) -> set[tuple[str, str]]:
-    return world.once("subsets with traffic", lambda: {(each.spec["host"], each.spec.get("subset", "")) for each in targets(world) if each.share})
+    return world.once(
+        "subsets with traffic",
+        lambda: {(each.spec["host"], each.spec.get("subset", "")) for each in targets(world) if each.share},
+    )
 
 
 def _only_by_subset(world: World, host: Host) -> bool:
@@ -126,10 +140,18 @@ def _judged(rule: Resource, detection: Spec, path: Path, name: str, count: int) 
     pods = f"{count} pods" if count > 1 else "one pod"
     least = detection.get("minHealthPercent", 0)
     if one > most:
-        given = f"maxEjectionPercent {most}" if detection.get("maxEjectionPercent") else f"the default maxEjectionPercent of {most}"
+        given = (
+            f"maxEjectionPercent {most}"
+            if detection.get("maxEjectionPercent")
+            else f"the default maxEjectionPercent of {most}"
+        )
         message = (
             f"no pod is ever ejected: {name} has {pods}, so that one of them is {percent(one)}, more than {given} allows. "
-            + (f"Write maxEjectionPercent: {-(-100 // count)} or more" if count > 1 else "Run more pods: ejecting the only one would leave none")
+            + (
+                f"Write maxEjectionPercent: {-(-100 // count)} or more"
+                if count > 1
+                else "Run more pods: ejecting the only one would leave none"
+            )
         )
         return EJECTION_NEVER.at(rule, path, message)
     if least > 100 - one:
@@ -142,7 +164,8 @@ def _judged(rule: Resource, detection: Spec, path: Path, name: str, count: int) 
     if count == 1:
         base = detection.get("baseEjectionTime", "30s")
         message = (
-            f"{name} has one pod only, and ejecting it leaves none: a few errors take the whole service down for {base} and longer (503, UH). "
+            f"{name} has one pod only, and ejecting it leaves none: a few errors take the whole service down for "
+            f"{base} and longer (503, UH). "
             f"Run more pods, or take the outlier detection away"
         )
         return EJECTION_TAKES_ALL.at(rule, path, message)

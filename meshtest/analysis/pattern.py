@@ -57,7 +57,9 @@ class Pattern:
         if self.kind == PREFIX:
             return self.has(begin, other.folded)
         # What matches a beginning, and then anything, matches each text that begins so.
-        return self.kind == REGEX and self.text.endswith(".*") and _open_end(self.text) and self.has(begin, other.folded)
+        return (
+            self.kind == REGEX and self.text.endswith(".*") and _open_end(self.text) and self.has(begin, other.folded)
+        )
 
     def apart(self, other: Pattern) -> bool:
         """Whether the two certainly have no text in common."""
@@ -82,7 +84,9 @@ def one_of(*values: str) -> Pattern:
 def pattern(match: Mapping[str, str], ignore_case: bool = False) -> Pattern:
     """The texts that a StringMatch takes; an empty one takes each."""
     if "exact" in match:
-        return Pattern(SET, values=frozenset({match["exact"].lower() if ignore_case else match["exact"]}), folded=ignore_case)
+        return Pattern(
+            SET, values=frozenset({match["exact"].lower() if ignore_case else match["exact"]}), folded=ignore_case
+        )
     if match.get("regex"):
         return regex(match["regex"])
     if match.get("prefix"):
@@ -93,7 +97,11 @@ def pattern(match: Mapping[str, str], ignore_case: bool = False) -> Pattern:
 def path(match: Mapping[str, str] | None, ignore_case: bool = False) -> Pattern:
     """The paths that a match takes: each begins with `/`, so that the prefix `/` takes them all."""
     found = pattern(match or {}, ignore_case)
-    return EVERY if found.kind == PREFIX and found.text == "/" or (found.kind == REGEX and found.text == "/.*") else found
+    return (
+        EVERY
+        if (found.kind == PREFIX and found.text == "/") or (found.kind == REGEX and found.text == "/.*")
+        else found
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -172,7 +180,9 @@ def _open_end(text: str) -> bool:
 
 
 # What Python's `re` reads as RE2 does; no repeated groups, and few repetitions, so that it stays quick.
-_COMMON = re.compile(r"(?:[^\\\[\]{}]|\\[.\-/+*?()|\[\]{}^$dwsDWS]|\[\^?(?:[^\\\[\]]|\\[.\-/dws])+\]|\{[0-9]{1,2}(?:,[0-9]{0,2})?\})*")
+_COMMON = re.compile(
+    r"(?:[^\\\[\]{}]|\\[.\-/+*?()|\[\]{}^$dwsDWS]|\[\^?(?:[^\\\[\]]|\\[.\-/dws])+\]|\{[0-9]{1,2}(?:,[0-9]{0,2})?\})*"
+)
 
 
 @lru_cache(maxsize=1024)

@@ -55,9 +55,9 @@ def _unknown(world: World, rule: Resource, name: str) -> Finding:
         remedy = f"Did you mean {near}?{expanded}"
     else:
         remedy = "Name a service, or add a ServiceEntry"
-        if world.assumed:
+        if world.assumed(rule):
             remedy += " (say with --topology what exists; without it, Bookinfo)"
-    severity = INFO if world.assumed and not near else ""
+    severity = INFO if world.assumed(rule) and not near else ""
     message = f"no service of the mesh is called {name}, so that this rule has no effect. {remedy}"
     return UNKNOWN_POLICY_HOST.at(rule, ("spec", "host"), message, severity)
 
@@ -125,7 +125,8 @@ def _blocks(rule: Resource, above: Spec, own: Spec, path: Path, who: str, upper:
             if lost:
                 where = line(rule, (*upper, block))
                 message = (
-                    f"{who} loses {listed(lost, 6)} of {where}: its {block} replaces the whole block of the level above, the two are not merged. "
+                    f"{who} loses {listed(lost, 6)} of {where}: its {block} replaces the whole block of the level "
+                    "above, the two are not merged. "
                     f"Repeat {'it' if len(lost) == 1 else 'them'} here"
                 )
                 yield POLICY_REPLACED.at(rule, (*path, block), message)
@@ -139,13 +140,16 @@ def _fields(block: Spec) -> set[str]:
 
 
 def _subsets(world: World, rule: Resource, name: str, found: list[Host]) -> Iterator[Finding]:
-    used = world.once("subsets in use", lambda: {(each.spec["host"], each.spec.get("subset")) for each in targets(world)})
+    used = world.once(
+        "subsets in use", lambda: {(each.spec["host"], each.spec.get("subset")) for each in targets(world)}
+    )
     subsets = rule.spec.get("subsets", [])
     for index, subset in enumerate(subsets):
         path = ("spec", "subsets", index)
         if subset.get("trafficPolicy") and found and not any((host.name, subset["name"]) in used for host in found):
             message = (
-                f"the policy of the subset {subset['name']} never applies: no rule sends traffic to this subset, and calls of {short(name)} without a rule "
+                f"the policy of the subset {subset['name']} never applies: no rule sends traffic to this subset, and "
+                f"calls of {short(name)} without a rule "
                 f"go to the service as a whole. Add a VirtualService with a route to it, or put the policy into spec.trafficPolicy"
             )
             yield SUBSET_POLICY_UNUSED.at(rule, (*path, "trafficPolicy"), message)
@@ -160,7 +164,8 @@ def _other_version(rule: Resource, subset: Spec, path: Path, found: list[Host]) 
         values = {each.get(key) for host in found for each in host.members or ()}
         if value != name and name in values:
             message = (
-                f"the subset {name} selects {key}={value}, though there are pods with {key}={name}, so that its traffic goes to other ones. "
+                f"the subset {name} selects {key}={value}, though there are pods with {key}={name}, so that its "
+                "traffic goes to other ones. "
                 f"Write {key}: {name}, or give the subset another name"
             )
             yield SUBSET_LABELS.at(rule, (*path, "labels", key), message)
@@ -188,7 +193,12 @@ def _merged(world: World) -> Iterator[Finding]:
     first: dict[tuple[str, str, frozenset[str], str], list[Resource]] = {}
     for rule in world.snapshot.of_kind("DestinationRule"):
         selector = str(sorted((rule.spec.get("workloadSelector") or {}).get("matchLabels", {}).items()))
-        key = (rule.namespace, resolved(rule.spec["host"], rule.namespace), exported(rule.spec.get("exportTo", []), rule.namespace), selector)
+        key = (
+            rule.namespace,
+            resolved(rule.spec["host"], rule.namespace),
+            exported(rule.spec.get("exportTo", []), rule.namespace),
+            selector,
+        )
         for older in first.setdefault(key, []):
             yield from _two(older, rule)
         first[key].append(rule)
@@ -198,7 +208,8 @@ def _two(older: Resource, rule: Resource) -> Iterator[Finding]:
     where = f"{older} ({line(older, (), rule)})"
     if older.spec.get("trafficPolicy") and rule.spec.get("trafficPolicy"):
         message = (
-            f"{where} is for {rule.spec['host']} too and comes first, so that this trafficPolicy does not count at all: only subsets are merged. "
+            f"{where} is for {rule.spec['host']} too and comes first, so that this trafficPolicy does not count at "
+            "all: only subsets are merged. "
             f"Put the two into one DestinationRule"
         )
         yield POLICIES_MERGED.at(rule, _LEVELS, message)
@@ -216,7 +227,11 @@ def _two(older: Resource, rule: Resource) -> Iterator[Finding]:
 def _wildcards(world: World) -> Iterator[Finding]:
     """A rule for a host replaces the one for a wildcard around it, also where it says nothing."""
     rules = [each for each in world.snapshot.of_kind("DestinationRule") if "workloadSelector" not in each.spec]
-    wide = {(each.namespace, resolved(each.spec["host"], each.namespace)): each for each in rules if each.spec["host"].startswith("*")}
+    wide = {
+        (each.namespace, resolved(each.spec["host"], each.namespace)): each
+        for each in rules
+        if each.spec["host"].startswith("*")
+    }
     if not wide:
         return
     for rule in rules:
@@ -227,10 +242,13 @@ def _wildcards(world: World) -> Iterator[Finding]:
             continue
         other = wide[rule.namespace, around]
         mine = rule.spec.get("trafficPolicy") or {}
-        lost = [block for block in (*_KEPT, "tls") if block in (other.spec.get("trafficPolicy") or {}) and block not in mine]
+        lost = [
+            block for block in (*_KEPT, "tls") if block in (other.spec.get("trafficPolicy") or {}) and block not in mine
+        ]
         if lost:
             message = (
-                f"for {short(name)} the {listed(lost)} of {other} ({around}, {line(other, (), rule)}) do{'es' if len(lost) == 1 else ''} not count: "
+                f"for {short(name)} the {listed(lost)} of {other} ({around}, {line(other, (), rule)}) "
+                f"do{'es' if len(lost) == 1 else ''} not count: "
                 f"the rule for the narrower host replaces the other as a whole. Repeat {'it' if len(lost) == 1 else 'them'} here"
             )
             yield WILDCARD_REPLACED.at(rule, ("spec", "host"), message)

@@ -53,8 +53,16 @@ def _pool(rule: Resource, pool: Spec, path: Path, ports: list[tuple[Host, Port]]
         yield POOL_WITHOUT_EFFECT.at(rule, (*path, "http"), message)
     elif http:
         yield from _http2(rule, http, (*path, "http"), ports)
-    if "idleTimeout" in http and "idleTimeout" in tcp and http["idleTimeout"] != tcp["idleTimeout"] and any(port.http for _, port in ports):
-        message = f"for HTTP the idleTimeout of {http['idleTimeout']} under http counts, and this one of {tcp['idleTimeout']} does not. Keep one"
+    if (
+        "idleTimeout" in http
+        and "idleTimeout" in tcp
+        and http["idleTimeout"] != tcp["idleTimeout"]
+        and any(port.http for _, port in ports)
+    ):
+        message = (
+            f"for HTTP the idleTimeout of {http['idleTimeout']} under http counts, and this one of "
+            f"{tcp['idleTimeout']} does not. Keep one"
+        )
         yield TWO_IDLE_TIMEOUTS.at(rule, (*path, "tcp", "idleTimeout"), message)
 
 
@@ -74,5 +82,7 @@ def _http2(rule: Resource, http: Spec, path: Path, ports: list[tuple[Host, Port]
         message = "h2UpgradePolicy has no effect: the port speaks HTTP/2 by its name. Take it away"
         yield POOL_WITHOUT_EFFECT.at(rule, (*path, "h2UpgradePolicy"), message)
     elif upgrade == "DO_NOT_UPGRADE" and http.get("useClientProtocol"):
-        message = "h2UpgradePolicy has no effect beside useClientProtocol, which takes the protocol of each caller. Keep one"
+        message = (
+            "h2UpgradePolicy has no effect beside useClientProtocol, which takes the protocol of each caller. Keep one"
+        )
         yield POOL_WITHOUT_EFFECT.at(rule, (*path, "h2UpgradePolicy"), message)

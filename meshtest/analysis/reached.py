@@ -53,12 +53,15 @@ def _dead(rules: Sequence[Rule], context: list[Condition]) -> Iterator[Finding]:
         matches = rule.spec.get("match", [])
         covers: list[list[int] | None] = []
         for match in matches or [None]:
-            covers.append(cover.owners(conjunction(match, context)))
-            cover.add(conjunction(match), number)
+            wanted_here = conjunction(match)
+            covers.append(cover.owners(wanted_here.within(context)))
+            cover.add(wanted_here, number)
         yield from _findings(rules, number, matches, covers)
 
 
-def _findings(rules: Sequence[Rule], number: int, matches: list[Spec], covers: list[list[int] | None]) -> Iterator[Finding]:
+def _findings(
+    rules: Sequence[Rule], number: int, matches: list[Spec], covers: list[list[int] | None]
+) -> Iterator[Finding]:
     rule = rules[number]
     if all(each is not None and number not in each for each in covers):
         owners = sorted({owner for each in covers if each for owner in each})
@@ -125,21 +128,22 @@ def _dead_layer4(rules: Sequence[Rule], context: list[Condition]) -> Iterator[Fi
         matches = rule.spec.get("match", [])
         covers: list[list[int] | None] = []
         for match in matches or [None]:
-            cases = _layer4(match, context)
-            owners = [cover.owners(case) for case in cases]
+            cases = _layer4(match)
+            owners = [cover.owners(case.within(context)) for case in cases]
             known = [each for each in owners if each is not None]
             covers.append(sorted({owner for each in known for owner in each}) if len(known) == len(owners) else None)
-            for case in _layer4(match, []):
+            for case in cases:
                 cover.add(case, number)
         yield from _findings(rules, number, matches, covers)
 
 
-def _layer4(match: Spec | None, context: list[Condition]) -> list[Conjunction]:
+def _layer4(match: Spec | None) -> list[Conjunction]:
     """One conjunction for each server name."""
     if match is None:
-        return [conjunction(None, context)]
-    plain = {key: match[key] for key in ("port", "gateways", "sourceLabels", "sourceNamespace") if key in match}
-    base = conjunction(plain, context)
+        return [conjunction(None)]
+    base = conjunction(
+        {key: match[key] for key in ("port", "gateways", "sourceLabels", "sourceNamespace") if key in match}
+    )
     subnets = match.get("destinationSubnets")
     more = {Condition("subnets", one_of(" ".join(sorted(subnets))))} if subnets else set()
     names = match.get("sniHosts") or [None]
@@ -183,10 +187,10 @@ def _one_host(
             everything = len(mine) == len(rule.spec.get("match") or [None])
             owners = sorted({owner for each in gone if each for owner in each})
             others = [owner for owner in owners if entries[owner][0] != number]
-            if everything and others and all(each is not None for each in gone) and found[number] in alone:
-                if (id(rule.resource), rule.path) not in seen:
-                    seen.add((id(rule.resource), rule.path))
-                    yield _other_sentence(gateway, host, rule, entries[others[0]][1])
+            dead = everything and others and all(each is not None for each in gone) and found[number] in alone
+            if dead and (id(rule.resource), rule.path) not in seen:
+                seen.add((id(rule.resource), rule.path))
+                yield _other_sentence(gateway, host, rule, entries[others[0]][1])
             for each in mine:
                 cover.add(each, place)
 
@@ -199,7 +203,8 @@ def _other_sentence(gateway: str, host: str, rule: Rule, first: Rule) -> Finding
     return UNREACHABLE_BEHIND_OTHER.at(
         rule.resource,
         rule.path,
-        f"this rule is never reached: {first.resource} is bound to {host} at the Gateway {gateway} too and comes before it, and its rule at "
+        f"this rule is never reached: {first.resource} is bound to {host} at the Gateway {gateway} too and comes "
+        "before it, and its rule at "
         f"{line(first.resource, first.path, rule.resource)} takes everything that this one matches; these requests {action(first.spec)}. "
         f"Put the rules for one host into one VirtualService",
     )

@@ -114,7 +114,9 @@ class _Surroundings:
         made = assembled(self._sound, self._config)
         if gateway and not any(each.gateway for each in made.instances):
             names = {each.key for each in self._sound}
-            return assembled([*self._sound, *(each for each in ingress_gateway() if each.key not in names)], self._config)
+            return assembled(
+                [*self._sound, *(each for each in ingress_gateway() if each.key not in names)], self._config
+            )
         return made
 
     def selects(self, own: Sequence[Resource]) -> bool:

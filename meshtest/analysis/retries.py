@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from meshtest.analysis.binding import bindings
@@ -26,14 +27,24 @@ def check(world: World) -> Iterator[Finding]:
                 yield from _retries(rule, retries)
 
 
+@lru_cache(maxsize=1024)
+def _span(text: str) -> int:
+    return nanoseconds(text) or 0
+
+
 def _retries(rule: Rule, retries: Spec) -> Iterator[Finding]:
-    attempts, per_try = int(retries["attempts"]), nanoseconds(str(retries.get("perTryTimeout", "0s"))) or 0
-    limit = nanoseconds(str(rule.spec.get("timeout", "0s"))) or 0
+    attempts, per_try = int(retries["attempts"]), _span(retries.get("perTryTimeout", "0s"))
+    limit = _span(rule.spec.get("timeout", "0s"))
     if per_try and limit and (attempts + 1) * per_try > limit:
         begun = -(-limit // per_try)
-        fit = f"no second try begins after one that uses up its {retries['perTryTimeout']}" if begun < 2 else f"at most {begun} can begin"
+        fit = (
+            f"no second try begins after one that uses up its {retries['perTryTimeout']}"
+            if begun < 2
+            else f"at most {begun} can begin"
+        )
         message = (
-            f"the timeout of {rule.spec['timeout']} covers all tries and cuts them off: {attempts + 1} tries (the first and {attempts} retries) of "
+            f"the timeout of {rule.spec['timeout']} covers all tries and cuts them off: {attempts + 1} tries (the "
+            f"first and {attempts} retries) of "
             f"{retries['perTryTimeout']} take {envoy_duration((attempts + 1) * per_try)}, and {fit}. "
             f"Raise the timeout, or lower perTryTimeout or attempts"
         )
@@ -42,7 +53,8 @@ def _retries(rule: Rule, retries: Spec) -> Iterator[Finding]:
     if per_try and not conditions & _OF_TIMEOUTS:
         given = f"retryOn: {retries['retryOn']}" if retries.get("retryOn") else "the default retryOn"
         message = (
-            f"a try that takes longer than perTryTimeout ({retries['perTryTimeout']}) is not retried with {given}: the request gets 504 at once. "
+            f"a try that takes longer than perTryTimeout ({retries['perTryTimeout']}) is not retried with {given}: "
+            "the request gets 504 at once. "
             f"Add gateway-error (or 5xx, or reset) to retryOn"
         )
         yield TIMED_OUT_TRIES.at(rule.resource, (*rule.path, "retries"), message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtest.analysis.catalogue import POLICY_SELECTS_NOTHING
-from meshtest.analysis.finding import Finding
+from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.host import listed
 from meshtest.analysis.workload import Labels
 from meshtest.analysis.world import World, selector_of
@@ -38,7 +38,9 @@ def check(world: World) -> Iterator[Finding]:
                 yield from _target(world, policy, target, ("spec", "targetRefs", index), effect)
 
 
-def _selector(world: World, policy: Resource, selector: Labels, fields: tuple[str, str], effect: str) -> Iterator[Finding]:
+def _selector(
+    world: World, policy: Resource, selector: Labels, fields: tuple[str, str], effect: str
+) -> Iterator[Finding]:
     wide = policy.namespace == world.root and policy.kind not in _OWN_NAMESPACE_ONLY
     if world.workloads.select(selector, None if wide else policy.namespace):
         return
@@ -52,10 +54,13 @@ def _selector(world: World, policy: Resource, selector: Labels, fields: tuple[st
         hint = f"there are {listed(there, 8)}" if there else "write labels that the pods have"
     where = "in the mesh" if wide else f"in {policy.namespace}"
     message = f"no workload {where} has the labels {text}, so that {effect}; {hint}"
-    yield POLICY_SELECTS_NOTHING.at(policy, ("spec", *fields), message)
+    severity = "" if elsewhere or world.certain(policy, selector) else INFO
+    yield POLICY_SELECTS_NOTHING.at(policy, ("spec", *fields), message, severity)
 
 
-def _target(world: World, policy: Resource, target: dict[str, str], path: tuple[str | int, ...], effect: str) -> Iterator[Finding]:
+def _target(
+    world: World, policy: Resource, target: dict[str, str], path: tuple[str | int, ...], effect: str
+) -> Iterator[Finding]:
     kind, name = target.get("kind"), target.get("name")
     namespace = target.get("namespace") or policy.namespace
     if kind == "Gateway":
@@ -63,7 +68,7 @@ def _target(world: World, policy: Resource, target: dict[str, str], path: tuple[
         wrong = world.is_wrong(GATEWAY_API, "Gateway", namespace, str(name))
     elif kind == "Service":
         known = [each.name for each in world.topology.services if each.namespace == namespace]
-        wrong = world.assumed
+        wrong = world.assumed(policy)
     elif kind == "ServiceEntry":
         known = [each.name for each in world.networking("ServiceEntry") if each.namespace == namespace]
         wrong = world.is_wrong(NETWORKING, "ServiceEntry", namespace, str(name))

@@ -56,7 +56,10 @@ def wanted(match: Spec | None) -> str:
         if field in match:
             parts.append(f"{field} {next(iter(match[field].values()), 'any')}")
     parts += [f"header {name}" for name in match.get("headers", {})]
-    parts += [f"no header {name}" if not value else f"header {name} otherwise" for name, value in match.get("withoutHeaders", {}).items()]
+    parts += [
+        f"no header {name}" if not value else f"header {name} otherwise"
+        for name, value in match.get("withoutHeaders", {}).items()
+    ]
     parts += [f"query parameter {name}" for name in match.get("queryParams", {})]
     parts += [f"caller {key}={value}" for key, value in match.get("sourceLabels", {}).items()]
     if match.get("sourceNamespace"):

@@ -18,7 +18,7 @@ from meshtest.analysis.catalogue import (
     SHARED_CERTIFICATE,
     UNKNOWN_CREDENTIAL,
 )
-from meshtest.analysis.finding import Finding
+from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.gateway import Gateway, Server, gateways
 from meshtest.analysis.host import listed
 from meshtest.analysis.sentence import line
@@ -56,8 +56,15 @@ def _nothing(world: World, gateway: Gateway) -> Iterator[Finding]:
     text = ", ".join(f"{key}={value}" for key, value in selector.items())
     labels = sorted({f"{key}={each.labels[key]}" for each in running for key in selector if key in each.labels})
     hint = f"; the gateways that run have {listed(labels)}" if labels else ""
-    message = f"no pod has the labels {text}, so that nothing listens for this Gateway and connections are refused{hint}. Write labels of a gateway's pods"
-    yield GATEWAY_SELECTS_NOTHING.at(gateway.resource, ("spec", "selector"), message)
+    message = (
+        f"no pod has the labels {text}, so that nothing listens for this Gateway and connections are refused{hint}. "
+        "Write labels of a gateway's pods"
+    )
+    severity = "" if world.certain(gateway.resource, selector) else INFO
+    yield GATEWAY_SELECTS_NOTHING.at(gateway.resource, ("spec", "selector"), message, severity)
+
+
+_OF_PROFILES = (31400, 15443)  # ports that Istio's demo profile gives to its gateways
 
 
 def _port(world: World, gateway: Gateway, server: Server) -> Iterator[Finding]:
@@ -76,7 +83,8 @@ def _port(world: World, gateway: Gateway, server: Server) -> Iterator[Finding]:
         f"nobody reaches port {server.number} from outside: the Service {names} of the gateway's pods has {open_ports} only. "
         f"Use one of these, or add the port to the Service"
     )
-    yield GATEWAY_PORT_CLOSED.at(server.resource, (*server.path, "port", "number"), message)
+    severity = INFO if server.number in _OF_PROFILES and world.assumed(server.resource) else ""
+    yield GATEWAY_PORT_CLOSED.at(server.resource, (*server.path, "port", "number"), message, severity)
 
 
 _TLS_NUMBERS, _PLAIN_NUMBERS = (443, 8443), (80, 8080)
@@ -111,13 +119,19 @@ def _credentials(world: World, gateway: Gateway, server: Server) -> Iterator[Fin
 
 def _secret(world: World, gateway: Gateway, server: Server, path: Path, name: str) -> Iterator[Finding]:
     namespaces = sorted(gateway.namespaces)
-    effect = f"port {server.number} serves no TLS for {listed([host for host in server.names])} and connections are reset"
+    effect = f"port {server.number} serves no TLS for {listed(server.names)} and connections are reset"
     places = {each.namespace: each for each in secrets(world).get(name, [])}
     missing = [namespace for namespace in namespaces if namespace not in places]
     if missing:
         elsewhere = sorted(places)
-        hint = f"it is in {listed(elsewhere)}: put it there" if elsewhere else f"create it there{_near_secret(world, name, missing[0])}"
-        message = f"there is no Secret {name} in {listed(missing)}, where the gateway's pods run, so that {effect}; {hint}"
+        hint = (
+            f"it is in {listed(elsewhere)}: put it there"
+            if elsewhere
+            else f"create it there{_near_secret(world, name, missing[0])}"
+        )
+        message = (
+            f"there is no Secret {name} in {listed(missing)}, where the gateway's pods run, so that {effect}; {hint}"
+        )
         yield UNKNOWN_CREDENTIAL.at(server.resource, path, message)
         return
     secret = places[namespaces[0]]
@@ -165,7 +179,15 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-_CERTIFICATES = ("serverCertificate", "privateKey", "caCertificates", "caCrl", "credentialName", "credentialNames", "tlsCertificates")
+_CERTIFICATES = (
+    "serverCertificate",
+    "privateKey",
+    "caCertificates",
+    "caCrl",
+    "credentialName",
+    "credentialNames",
+    "tlsCertificates",
+)
 _OLD = ("TLSV1_0", "TLSV1_1")
 
 
@@ -173,7 +195,10 @@ def _ignored(server: Server, tls: Spec) -> Iterator[Finding]:
     path = (*server.path, "tls")
     given = [field for field in _CERTIFICATES if tls.get(field)]
     if server.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH") and given and "mode" in tls:
-        message = f"{listed(given)} {'are' if len(given) > 1 else 'is'} ignored: with {server.mode} the gateway does not decrypt. Write SIMPLE or MUTUAL to decrypt here"
+        message = (
+            f"{listed(given)} {'are' if len(given) > 1 else 'is'} ignored: with {server.mode} the gateway does not "
+            "decrypt. Write SIMPLE or MUTUAL to decrypt here"
+        )
         yield SERVER_TLS_IGNORED.at(server.resource, (*path, given[0]), message)
     if tls.get("httpsRedirect") and not server.protocol.http:
         message = f"httpsRedirect has no effect on a server of protocol {server.protocol.value}. Put it on the server of port 80"
@@ -190,12 +215,13 @@ def _together(world: World) -> Iterator[Finding]:
     """Servers on the same pods: of one pod of each kind, else of one selector."""
     known = gateways(world)
     order = [known[f"{each.namespace}/{each.name}"] for each in world.snapshot.of_kind("Gateway")]
-    groups: dict[object, list[Gateway]] = {}
-    pods: dict[object, Workload] = {}
+    groups: dict[str, list[Gateway]] = {}
+    pods: dict[str, Workload] = {}
     for gateway in order:
         for pod in gateway.workloads:
-            pods[id(pod)] = pod
-        for key in [id(pod) for pod in gateway.workloads] or [str(sorted((gateway.resource.spec.get("selector") or {}).items()))]:
+            pods[str(id(pod))] = pod
+        selector = str(sorted((gateway.resource.spec.get("selector") or {}).items()))
+        for key in [str(id(pod)) for pod in gateway.workloads] or [selector]:
             groups.setdefault(key, []).append(gateway)
     told: set[tuple[int, Path]] = set()
     seen: set[tuple[str, ...]] = set()
@@ -204,8 +230,7 @@ def _together(world: World) -> Iterator[Finding]:
         if names in seen:
             continue
         seen.add(names)
-        pod = pods.get(key)
-        for finding in _group(world, group, pod):
+        for finding in _group(world, group, pods.get(key)):
             place = (id(finding.resource), finding.path)
             if place not in told:
                 told.add(place)
@@ -236,12 +261,21 @@ def _left_out(servers: list[Server], running: list[gateway_server.Server]) -> It
             continue
         beside = rivals.get(server.number, [])
         owner = next((each for each in beside if set(each.names) & set(server.names)), beside[0] if beside else None)
-        where = f"{owner.resource} ({line(owner.resource, owner.path, server.resource)})" if owner else "another server of the same pods"
+        where = (
+            f"{owner.resource} ({line(owner.resource, owner.path, server.resource)})"
+            if owner
+            else "another server of the same pods"
+        )
         shared = sorted(set(owner.names) & set(server.names)) if owner and owner.encrypted and server.encrypted else []
         what = f"{shared[0]} on port {server.number} belongs" if shared else f"port {server.number} belongs"
-        path = (*server.path, "hosts", server.names.index(shared[0])) if shared and shared[0] in server.names else (*server.path, "port")
+        path = (
+            (*server.path, "hosts", server.names.index(shared[0]))
+            if shared and shared[0] in server.names
+            else (*server.path, "port")
+        )
         message = (
-            f"{what} to {where} already, which comes first ({owner.word if owner else 'with another protocol'}), so that this whole server ({server.word}) is left out "
+            f"{what} to {where} already, which comes first ({owner.word if owner else 'with another protocol'}), so "
+            f"that this whole server ({server.word}) is left out "
             f"and its hosts are not served by it. {'Keep each host in one server' if shared else 'Use another port'}"
         )
         yield SERVERS_CONFLICT.at(server.resource, path, message)
@@ -249,13 +283,12 @@ def _left_out(servers: list[Server], running: list[gateway_server.Server]) -> It
 
 def _redirect(server: Server, encrypted: list[Server]) -> Iterator[Finding]:
     bare = [
-        host
-        for host in server.names
-        if not any(matches(host, other) for each in encrypted for other in each.names)
+        host for host in server.names if not any(matches(host, other) for each in encrypted for other in each.names)
     ]
     if bare:
         message = (
-            f"requests for {listed(bare)} are redirected to https, where no server of these pods serves {'it' if len(bare) == 1 else 'them'}, so that clients "
+            f"requests for {listed(bare)} are redirected to https, where no server of these pods serves "
+            f"{'it' if len(bare) == 1 else 'them'}, so that clients "
             f"cannot connect. Add a server of protocol HTTPS for {'this host' if len(bare) == 1 else 'these hosts'}"
         )
         yield REDIRECT_TO_NOWHERE.at(server.resource, (*server.path, "tls", "httpsRedirect"), message)
@@ -268,7 +301,8 @@ def _behind(world: World, server: Server) -> Iterator[Finding]:
     served = world.once("layer 4 servers", lambda: _served(world))
     if (id(server), server.rules) not in served:
         message = (
-            f"no VirtualService that is bound to the Gateway has `{server.rules}` rules for {listed([host for host in server.names])}, so that connections "
+            f"no VirtualService that is bound to the Gateway has `{server.rules}` rules for "
+            f"{listed(server.names)}, so that connections "
             f"to port {server.number} are closed. Add one: a server that {server.speaks} does not look at `http` rules"
         )
         yield NOTHING_BEHIND_SERVER.at(server.resource, server.path, message)
@@ -289,13 +323,16 @@ def _certificates(servers: list[Server]) -> Iterator[Finding]:
     first: dict[str, Server] = {}
     for server in servers:
         tls = server.spec.get("tls", {})
-        name = tls.get("credentialName") or (tls.get("serverCertificate") and f"{tls['serverCertificate']} {tls.get('privateKey')}")
+        name = tls.get("credentialName") or (
+            tls.get("serverCertificate") and f"{tls['serverCertificate']} {tls.get('privateKey')}"
+        )
         if not name or server.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH"):
             continue
         other = first.setdefault(str(name), server)
         if other.resource is not server.resource:
             message = (
-                f"{other.resource} ({line(other.resource, other.path, server.resource)}) uses the same certificate, so that browsers reuse a connection for the hosts of "
+                f"{other.resource} ({line(other.resource, other.path, server.resource)}) uses the same certificate, "
+                "so that browsers reuse a connection for the hosts of "
                 f"both, and get 404 from the Gateway that they are connected to. Put the hosts into one Gateway, or use two certificates"
             )
             yield SHARED_CERTIFICATE.at(server.resource, (*server.path, "tls"), message)

@@ -73,7 +73,8 @@ def _named(host: Host, port: Port) -> Iterator[Finding]:
         what = f"the port's name ({port.name}) begins with no protocol" if port.name else "the port has no name"
         remedy = f"Name it http{'-' + port.name if port.name else ''} (or grpc-, tcp-...), or set appProtocol"
     message = (
-        f"{what}, so that the protocol of port {port.number} is guessed from the first bytes of each connection, and HTTP rules count only where the guess says HTTP. "
+        f"{what}, so that the protocol of port {port.number} is guessed from the first bytes of each connection, and "
+        "HTTP rules count only where the guess says HTTP. "
         f"{remedy}"
     )
     yield PORT_WITHOUT_PROTOCOL.at(host.resource, (*port.path, *(["name"] if port.name and not given else [])), message)
@@ -82,19 +83,33 @@ def _named(host: Host, port: Port) -> Iterator[Finding]:
 def _without_pods(world: World, host: Host) -> Iterator[Finding]:
     selector = host.resource.spec["selector"]
     text = ", ".join(f"{key}={value}" for key, value in selector.items())
-    there = sorted({f"{key}={each.labels[key]}" for each in world.workloads.by_namespace.get(host.namespace, []) for key in selector if key in each.labels})
+    there = sorted(
+        {
+            f"{key}={each.labels[key]}"
+            for each in world.workloads.by_namespace.get(host.namespace, [])
+            for key in selector
+            if key in each.labels
+        }
+    )
     hint = f"; in {host.namespace} there are {listed(there, 6)}" if there else ""
-    message = f"no pod has the labels {text}, so that calls of {host.short} get 503 (UH){hint}. Write the labels of the pods"
+    message = (
+        f"no pod has the labels {text}, so that calls of {host.short} get 503 (UH){hint}. Write the labels of the pods"
+    )
     yield SERVICE_SELECTS_NOTHING.at(host.resource, ("spec", "selector"), message)
 
 
 def _target_ports(host: Host, found: list[Workload]) -> Iterator[Finding]:
     for port in host.ports:
-        if isinstance(port.target, str) and port.protocol is not Protocol.UDP and not any(port.target in pod.ports for pod in found):
+        if (
+            isinstance(port.target, str)
+            and port.protocol is not Protocol.UDP
+            and not any(port.target in pod.ports for pod in found)
+        ):
             names = sorted({name for pod in found for name in pod.ports})
             has = f"; they have {listed(names)}" if names else ", or any with a name"
             message = (
-                f"no container of the pods has a port called {port.target}{has}, so that port {port.number} of {host.short} has no endpoint and calls get 503 (UH). "
+                f"no container of the pods has a port called {port.target}{has}, so that port {port.number} of "
+                f"{host.short} has no endpoint and calls get 503 (UH). "
                 f"Write the name or the number of a container port"
             )
             yield UNKNOWN_TARGET_PORT.at(host.resource, (*port.path, "targetPort"), message)
@@ -116,10 +131,15 @@ def _shared_pods(world: World, given: set[tuple[str, str, str, str]]) -> Iterato
 def _two_protocols(pod: Workload, host: Host, other: Host) -> Iterator[Finding]:
     for port in host.ports:
         for its in other.ports:
-            if target(pod, port) == target(pod, its) and port.http != its.http and Protocol.UDP not in (port.protocol, its.protocol):
+            if (
+                target(pod, port) == target(pod, its)
+                and port.http != its.http
+                and Protocol.UDP not in (port.protocol, its.protocol)
+            ):
                 message = (
                     f"port {target(pod, port)} of the pods is {port.speaks} by this Service and {its.speaks} by {other.resource} "
-                    f"({line(other.resource, its.path, host.resource)}), and the sidecar reads it in one way only. Give both the same protocol"
+                    f"({line(other.resource, its.path, host.resource)}), and the sidecar reads it in one way only. "
+                    "Give both the same protocol"
                 )
                 yield PROTOCOLS_DISAGREE.at(host.resource, port.path, message)
                 return
@@ -143,7 +163,8 @@ def _entry(world: World, entry: Resource) -> Iterator[Finding]:
         own = world.hosts.get(name)
         if own is not None and not own.entry:
             message = (
-                f"{own.resource} has this name already: sidecars get two definitions of one host, and which ports and endpoints count is not certain. "
+                f"{own.resource} has this name already: sidecars get two definitions of one host, and which ports "
+                "and endpoints count is not certain. "
                 f"Use another name, or add endpoints to the Service"
             )
             yield ENTRY_SHADOWS_SERVICE.at(entry, ("spec", "hosts", index), message)
@@ -154,7 +175,10 @@ def _selected(world: World, entry: Resource, hosts: str) -> Iterator[Finding]:
     machines = bool(world.networking("WorkloadEntry"))
     if selector and (machines or world.pods_known) and not world.workloads.select(selector, entry.namespace):
         text = ", ".join(f"{key}={value}" for key, value in selector.items())
-        message = f"no WorkloadEntry and no pod in {entry.namespace} has the labels {text}, so that calls of {hosts} get 503 (UH). Write labels that they have"
+        message = (
+            f"no WorkloadEntry and no pod in {entry.namespace} has the labels {text}, so that calls of {hosts} get "
+            "503 (UH). Write labels that they have"
+        )
         yield ENTRY_SELECTS_NOTHING.at(entry, ("spec", "workloadSelector"), message)
 
 
@@ -166,14 +190,16 @@ def _entry_port(world: World, entry: Resource, port: Spec, index: int, resolutio
     number, protocol = port.get("number", 0), str(port.get("protocol") or "").upper()
     if not entry.spec.get("addresses") and resolution == "NONE" and protocol in ("", "TCP"):
         message = (
-            f"without addresses this takes all TCP traffic to port {number}, to whatever address, for {listed(entry.spec.get('hosts', []))}. "
+            f"without addresses this takes all TCP traffic to port {number}, to whatever address, for "
+            f"{listed(entry.spec.get('hosts', []))}. "
             f"Add addresses, or a protocol that carries the host (HTTP, TLS)"
         )
         yield ENTRY_TAKES_PORT.at(entry, path, message)
     elif not protocol:
         message = (
-            f"the port has no protocol, so that it is guessed from the first bytes of each connection, and rules for HTTP or TLS count only where the guess says so. "
-            f"Write protocol: HTTP, TLS or TCP"
+            "the port has no protocol, so that it is guessed from the first bytes of each connection, and rules for "
+            "HTTP or TLS count only where the guess says so. "
+            "Write protocol: HTTP, TLS or TCP"
         )
         yield PORT_WITHOUT_PROTOCOL.at(entry, path, message)
     if number == 443 and protocol in _PLAIN and not _encrypted(world, entry, number):
@@ -183,7 +209,10 @@ def _entry_port(world: World, entry: Resource, port: Spec, index: int, resolutio
         )
         yield ENTRY_PROTOCOL.at(entry, (*path, "protocol"), message)
     if number == 80 and protocol in ("HTTPS", "TLS"):
-        message = "callers speak plain HTTP on port 80, which a port of TLS does not understand: rules by host do not count. Write protocol: HTTP"
+        message = (
+            "callers speak plain HTTP on port 80, which a port of TLS does not understand: rules by host do not "
+            "count. Write protocol: HTTP"
+        )
         yield ENTRY_PROTOCOL.at(entry, (*path, "protocol"), message)
 
 
@@ -192,9 +221,10 @@ def _encrypted(world: World, entry: Resource, number: int) -> bool:
     hosts = entry.spec.get("hosts", [])
     for rule in world.networking("DestinationRule"):
         name = resolved(rule.spec["host"], rule.namespace)
-        if any(host == name or (name.startswith("*") and host.endswith(name[1:])) for host in hosts):
-            if any(tls.get("mode") in ("SIMPLE", "MUTUAL") and own in (None, number) for _, tls, own in blocks(rule, "tls")):
-                return True
+        if any(host == name or (name.startswith("*") and host.endswith(name[1:])) for host in hosts) and any(
+            tls.get("mode") in ("SIMPLE", "MUTUAL") and own in (None, number) for _, tls, own in blocks(rule, "tls")
+        ):
+            return True
     return False
 
 
@@ -218,12 +248,23 @@ def _meet(one: Host, other: Host) -> bool:
 
 def _machine(world: World, machine: Resource) -> Iterator[Finding]:
     """A WorkloadEntry that no Service and no ServiceEntry selects gets no traffic."""
-    own = next((each for each in world.workloads.by_namespace.get(machine.namespace, []) if not each.known and each.name == machine.name), None)
+    own = next(
+        (
+            each
+            for each in world.workloads.by_namespace.get(machine.namespace, [])
+            if not each.known and each.name == machine.name
+        ),
+        None,
+    )
     if own is None or world.services_of(own):
         return
     for entry in world.networking("ServiceEntry"):
         selector = selector_of(entry, "workloadSelector", "labels")
-        if entry.namespace == machine.namespace and "workloadSelector" in entry.spec and selector.items() <= own.labels.items():
+        if (
+            entry.namespace == machine.namespace
+            and "workloadSelector" in entry.spec
+            and selector.items() <= own.labels.items()
+        ):
             return
     labels = ", ".join(f"{key}={value}" for key, value in own.labels.items()) or "none"
     message = (

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshtest.analysis.catalogue import SIDECAR_HIDES, SIDECAR_HOST_MATCHES_NOTHING, SIDECAR_PORT, SIDECAR_REDUNDANT, SIDECARS_CONFLICT
+from meshtest.analysis.catalogue import (
+    SIDECAR_HIDES,
+    SIDECAR_HOST_MATCHES_NOTHING,
+    SIDECAR_PORT,
+    SIDECAR_REDUNDANT,
+    SIDECARS_CONFLICT,
+)
 from meshtest.analysis.finding import INFO, Finding
 from meshtest.analysis.host import Host, listed
 from meshtest.analysis.sentence import line
@@ -41,15 +47,22 @@ def _listener(world: World, sidecar: Resource, listener: Spec, path: Path) -> It
         matched += found
         at = (*path, "hosts", index)
         if not found and (problem := _nothing(world, sidecar, space, name)):
-            unsure = world.assumed and not problem.startswith("only full names")
-            yield SIDECAR_HOST_MATCHES_NOTHING.at(sidecar, at, f"{entry} lets nothing through: {problem}", INFO if unsure else "")
+            unsure = world.assumed(sidecar) and not problem.startswith("only full names")
+            yield SIDECAR_HOST_MATCHES_NOTHING.at(
+                sidecar, at, f"{entry} lets nothing through: {problem}", INFO if unsure else ""
+            )
         elif entry in entries[:index] or (entry != "*/*" and "*/*" in entries):
             cover = entry if entry in entries[:index] else "*/*"
-            yield SIDECAR_REDUNDANT.at(sidecar, at, f"{entry} is covered by {cover} beside it. Take one of the two away")
+            yield SIDECAR_REDUNDANT.at(
+                sidecar, at, f"{entry} is covered by {cover} beside it. Take one of the two away"
+            )
     port = listener.get("port", {}).get("number")
     if port and matched and not any(host.port(port) for host in matched):
         names = listed([f"{host.short} ({host.listed_ports})" for host in matched])
-        message = f"nothing is let through here: the listener is for port {port}, and the hosts have other ones: {names}. Write a port of the hosts, or none"
+        message = (
+            f"nothing is let through here: the listener is for port {port}, and the hosts have other ones: {names}. "
+            "Write a port of the hosts, or none"
+        )
         yield SIDECAR_PORT.at(sidecar, (*path, "port", "number"), message)
 
 
@@ -87,7 +100,8 @@ def _hidden(world: World, sidecar: Resource) -> Iterator[Finding]:
             closed = _closed(world, sidecar)
             effect = "and are refused (502)" if closed else "and go to whatever address they have, as unknown traffic"
             message = (
-                f"{pod.name} calls {names}, which this leaves out on port {ports}: its calls get no routes, no policies and no mutual TLS {effect}. "
+                f"{pod.name} calls {names}, which this leaves out on port {ports}: its calls get no routes, no "
+                f"policies and no mutual TLS {effect}. "
                 f"Add {listed([f'{_space(sidecar, service)}/{service.name}' for service in lost])} to the hosts"
             )
             yield SIDECAR_HIDES.at(sidecar, _place(sidecar, lost), message)
@@ -120,7 +134,9 @@ def _pods(world: World, sidecar: Resource) -> list[Workload]:
 
 def _called(world: World, pod: Workload) -> list[Host]:
     app = pod.labels.get("app", "")
-    if not all(world.hosts.get(f"{name}.{pod.namespace}.{DOMAIN}") for name in ("productpage", "details", "reviews", "ratings")):
+    if not all(
+        world.hosts.get(f"{name}.{pod.namespace}.{DOMAIN}") for name in ("productpage", "details", "reviews", "ratings")
+    ):
         return []
     found = [world.hosts.get(f"{name}.{pod.namespace}.{DOMAIN}") for name in _CALLS.get(app, ())]
     return [each for each in found if each is not None]
@@ -132,7 +148,9 @@ def _sees(world: World, pod: Workload, service: Host) -> bool:
     scope = world.snapshot.scope(Proxy(pod.instance))
     for port in service.ports:
         listener = scope.listener_for(port.number)
-        if listener is None or not any(each.hostname == service.name and each.port(port.number) for each in listener.services):
+        if listener is None or not any(
+            each.hostname == service.name and each.port(port.number) for each in listener.services
+        ):
             return False
     return True
 
@@ -147,7 +165,8 @@ def _conflicts(world: World) -> Iterator[Finding]:
             first = whole.setdefault(sidecar.namespace, sidecar)
             if first is not sidecar:
                 message = (
-                    f"{first} ({line(first, (), sidecar)}) is for all workloads of {sidecar.namespace} too and comes first, so that this one does not count. "
+                    f"{first} ({line(first, (), sidecar)}) is for all workloads of {sidecar.namespace} too and comes "
+                    "first, so that this one does not count. "
                     f"Keep one without a workloadSelector"
                 )
                 yield SIDECARS_CONFLICT.at(sidecar, ("spec",), message)
@@ -155,8 +174,9 @@ def _conflicts(world: World) -> Iterator[Finding]:
         for pod in world.workloads.select(selector, sidecar.namespace):
             first = owner.setdefault(id(pod), sidecar)
             if first is not sidecar:
-                message = f"{first} ({line(first, (), sidecar)}) selects {pod.name} too and comes first, so that this one does not count for it. Keep the selectors apart"
+                message = (
+                    f"{first} ({line(first, (), sidecar)}) selects {pod.name} too and comes first, so that this one "
+                    "does not count for it. Keep the selectors apart"
+                )
                 yield SIDECARS_CONFLICT.at(sidecar, ("spec", "workloadSelector"), message)
                 break
-
-

@@ -40,8 +40,12 @@ def suppression(text: str) -> Suppression:
     name = resource.strip()
     kind, separator, rest = name.partition(" ") if " " in name else name.partition("/")
     if name != "*" and not separator:
-        raise ValueError(f"{resource!r} names no resource; write Kind/name.namespace, such as VirtualService/reviews.default")
-    return Suppression(code, "*" if name == "*" else f"{kind} {rest if '.' in rest or '*' in rest else f'{rest}.default'}")
+        raise ValueError(
+            f"{resource!r} names no resource; write Kind/name.namespace, such as VirtualService/reviews.default"
+        )
+    return Suppression(
+        code, "*" if name == "*" else f"{kind} {rest if '.' in rest or '*' in rest else f'{rest}.default'}"
+    )
 
 
 def wanted(findings: Iterable[Finding], suppressions: Iterable[Suppression] = ()) -> list[Finding]:

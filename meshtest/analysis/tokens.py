@@ -51,15 +51,24 @@ def _required(world: World, resource: Resource) -> Iterator[Finding]:
         return  # said elsewhere
     mine = {id(pod) for pod in selected}
     for policy in policies(world):
-        if policy.targeted or mine & {id(pod) for pod in policy.workloads} or (not mine and policy.resource.namespace in (resource.namespace, world.root)):
-            if _looks_at_tokens(policy):
-                return
-    if any(name.startswith("@request.auth") for each in bindings(world) for rule in each.rules.http for match in rule.spec.get("match", []) for name in match.get("headers", {})):
+        if (
+            policy.targeted
+            or mine & {id(pod) for pod in policy.workloads}
+            or (not mine and policy.resource.namespace in (resource.namespace, world.root))
+        ) and _looks_at_tokens(policy):
+            return
+    if any(
+        name.startswith("@request.auth")
+        for each in bindings(world)
+        for rule in each.rules.http
+        for match in rule.spec.get("match", [])
+        for name in match.get("headers", {})
+    ):
         return
     text = ", ".join(f"{key}={value}" for key, value in selector.items()) or "these workloads"
     message = (
         f"requests without any token pass: this refuses bad tokens only. To require one for {text}, add an AuthorizationPolicy "
-        f"with action DENY and notRequestPrincipals: [\"*\"] (or ALLOW with requestPrincipals)"
+        f'with action DENY and notRequestPrincipals: ["*"] (or ALLOW with requestPrincipals)'
     )
     yield TOKEN_NOT_REQUIRED.at(resource, ("spec", "jwtRules"), message)
 
@@ -76,12 +85,15 @@ def _checked(world: World, policy: Policy) -> Iterator[Finding]:
         issuers = {str(rule.get("issuer", "")) for each in found for rule in each.spec.get("jwtRules") or []}
         if not issuers:
             field, _, path = wanted[0]
-            yield TOKEN_UNCHECKED.at(policy.resource, path[:-1] if field in _FIELDS else path, _unchecked(policy, field))
+            yield TOKEN_UNCHECKED.at(
+                policy.resource, path[:-1] if field in _FIELDS else path, _unchecked(policy, field)
+            )
             continue
         for field, value, path in wanted:
             if field in _FIELDS and not _of_issuer(value, issuers):
                 message = (
-                    f"no RequestAuthentication of these workloads accepts tokens of the issuer in {value} (accepted are {listed(sorted(issuers))}), so that no request "
+                    f"no RequestAuthentication of these workloads accepts tokens of the issuer in {value} (accepted "
+                    f"are {listed(sorted(issuers))}), so that no request "
                     f"has such a principal, {_effect(policy, field)}. Write ISSUER/SUBJECT with one of these"
                 )
                 yield TOKEN_UNCHECKED.at(policy.resource, path, message)
@@ -89,7 +101,8 @@ def _checked(world: World, policy: Policy) -> Iterator[Finding]:
 
 def _unchecked(policy: Policy, field: str) -> str:
     return (
-        f"no RequestAuthentication checks tokens at these workloads, so that no request has what {field} looks at, {_effect(policy, field)}. "
+        f"no RequestAuthentication checks tokens at these workloads, so that no request has what {field} looks at, "
+        f"{_effect(policy, field)}. "
         f"Add a RequestAuthentication for them"
     )
 
@@ -118,7 +131,8 @@ def _keys(resource: Resource, jwks: str, path: Path) -> Iterator[Finding]:
     for index, key in enumerate(keys if isinstance(keys, list) else []):
         if isinstance(key, dict) and any(field in key for field in _PRIVATE):
             message = (
-                f"key {index} holds its private part, with which whoever reads this resource can sign tokens. Publish the public part only (n and e, or x and y), "
+                f"key {index} holds its private part, with which whoever reads this resource can sign tokens. "
+                "Publish the public part only (n and e, or x and y), "
                 f"and make a new key"
             )
             yield PRIVATE_KEY_PUBLISHED.at(resource, path, message)

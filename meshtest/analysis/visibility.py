@@ -58,7 +58,8 @@ def _rules(world: World, binding: Binding) -> Iterator[Finding]:
     ]
     if blind:
         message = (
-            f"the VirtualService is exported to {_to(rules.exported_to)} only, so that the Gateway {listed(blind)} does not see it, and requests there "
+            f"the VirtualService is exported to {_to(rules.exported_to)} only, so that the Gateway {listed(blind)} "
+            "does not see it, and requests there "
             f"get 404. Export it to the namespace of the gateway's pods, or take exportTo away"
         )
         yield RULES_HIDDEN.at(binding.resource, _PATH, message)
@@ -67,12 +68,16 @@ def _rules(world: World, binding: Binding) -> Iterator[Finding]:
         seeing = binding.callers(world)
         who = f"only callers in {listed(sorted(seeing))} do" if seeing else "and no other caller does either"
         message = (
-            f"callers of {local[0].short} in its own namespace {own} do not see these rules, {who}: it is exported to {_to(rules.exported_to)}. "
+            f"callers of {local[0].short} in its own namespace {own} do not see these rules, {who}: it is exported "
+            f"to {_to(rules.exported_to)}. "
             f"Add . to exportTo, or take it away"
         )
         yield RULES_HIDDEN.at(binding.resource, _PATH, message)
     elif binding.mesh_only and binding.services and not binding.callers(world):
-        message = f"no caller sees these rules: they are exported to {_to(rules.exported_to)}, where no sidecar runs. Export them to the callers' namespaces"
+        message = (
+            f"no caller sees these rules: they are exported to {_to(rules.exported_to)}, where no sidecar runs. "
+            "Export them to the callers' namespaces"
+        )
         yield RULES_HIDDEN.at(binding.resource, _PATH, message)
 
 

@@ -39,7 +39,8 @@ def _lone(rule: Rule, route: Spec, what: str) -> Iterator[Finding]:
     if weight != 100:
         meant = f"{weight} %" if weight else "nothing"
         message = (
-            f"{destination(route['destination'])} is the only destination of the rule and gets all {what}, not {meant}: weights count among several only. "
+            f"{destination(route['destination'])} is the only destination of the rule and gets all {what}, not "
+            f"{meant}: weights count among several only. "
             f"Add the destination of the others, or take the weight away"
         )
         yield LONE_WEIGHT.at(rule.resource, (*rule.path, "route", 0, "weight"), message)
@@ -65,9 +66,12 @@ def _twice(rule: Rule, routes: list[Spec], what: str) -> Iterator[Finding]:
         if name in seen and "headers" not in route and "headers" not in routes[seen[name]]:
             line = rule.resource.line(*rule.path, "route", seen[name])
             weights = [each.get("weight", 0) for each in routes]
-            share = 100 * sum(weight for each, weight in zip(routes, weights, strict=True) if destination(each["destination"]) == name)
+            share = 100 * sum(
+                weight for each, weight in zip(routes, weights, strict=True) if destination(each["destination"]) == name
+            )
             message = (
-                f"{name} is a destination of this rule already (line {line}), so that it gets {percent(share / (sum(weights) or 1))} of the {what}. "
+                f"{name} is a destination of this rule already (line {line}), so that it gets "
+                f"{percent(share / (sum(weights) or 1))} of the {what}. "
                 f"Was another subset meant?"
             )
             yield SAME_DESTINATION_TWICE.at(rule.resource, (*rule.path, "route", index, "destination"), message)
@@ -82,6 +86,9 @@ def _relative(rule: Rule, routes: list[Spec], what: str) -> Iterator[Finding]:
         return
     if max(abs(100 * weight / total - weight) for weight in weights) < 1:
         return
-    shares = [f"{destination(route['destination'])} {percent(100 * weight / total)}" for route, weight in zip(routes, weights, strict=True)]
+    shares = [
+        f"{destination(route['destination'])} {percent(100 * weight / total)}"
+        for route, weight in zip(routes, weights, strict=True)
+    ]
     message = f"the weights add up to {total}, and each is a share of this sum: {listed(shares)} of the {what}"
     yield WEIGHTS_NOT_100.at(rule.resource, (*rule.path, "route"), message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -109,7 +110,9 @@ class World:
     @cached_property
     def snapshot(self) -> Snapshot:
         """What the translation looks at: the same look-ups answer here."""
-        return Snapshot(self.topology, [_translated(each) for each in self.resources if each.group in (NETWORKING, SECURITY)])
+        return Snapshot(
+            self.topology, [_translated(each) for each in self.resources if each.group in (NETWORKING, SECURITY)]
+        )
 
     @cached_property
     def virtual_services(self) -> list[VirtualService]:
@@ -131,21 +134,29 @@ class World:
         last: dict[tuple[str, int], Service] = {(each.hostname, id(each.resource)): each for each in services}
         return Hosts(host.host(each, self.workloads) for each in last.values())
 
+    def assumed(self, resource: Resource) -> bool:
+        """Whether the topology is a mere assumption for a resource: nobody gave one, and nothing in its file names a service of it."""
+        return self._assumed and resource.file not in self._in_topology
+
+    def certain(self, resource: Resource, selector: Labels) -> bool:
+        """Whether it is certain that labels which select nothing are a mistake: all pods are known, or some have nearly these labels."""
+        if not self._assumed or resource.file in self._in_topology:
+            return True
+        values = self.once("values of labels", lambda: _values(self.workloads.all))
+        return any(get_close_matches(value, values.get(key, ()), n=1, cutoff=0.75) for key, value in selector.items())
+
     @cached_property
-    def assumed(self) -> bool:
-        """Whether the topology is a mere assumption: nobody gave one, and nothing here names a service of it."""
-        if not self._assumed:
-            return False
-        named = {host for rules in self.virtual_services for host in rules.hosts}
-        named |= {
-            route["destination"]["host"]
-            for rules in self.virtual_services
-            for rule in rules.rules
-            for route in rule.spec.get("route", [])
-        }
-        named |= {resolved(each.spec["host"], each.namespace) for each in self.networking("DestinationRule")}
+    def _in_topology(self) -> frozenset[str]:
         services = {each.hostname for each in self.topology.services}
-        return not named & services
+        out = set()
+        for rules in self.virtual_services:
+            named = {route["destination"]["host"] for rule in rules.rules for route in rule.spec.get("route", [])}
+            if services & {*named, *rules.hosts}:
+                out.add(rules.resource.file)
+        for rule in self.networking("DestinationRule"):
+            if resolved(rule.spec["host"], rule.namespace) in services:
+                out.add(rule.file)
+        return frozenset(out)
 
     @cached_property
     def caller_namespaces(self) -> frozenset[str]:
@@ -157,7 +168,9 @@ class World:
     def namespaces(self) -> frozenset[str]:
         """All namespaces that something says exist."""
         named = {each.name for each in self.objects_of("Namespace")}
-        return frozenset(named | {each.namespace for each in self.topology.services} | self.caller_namespaces | {self.root})
+        return frozenset(
+            named | {each.namespace for each in self.topology.services} | self.caller_namespaces | {self.root}
+        )
 
     @cached_property
     def namespaces_listed(self) -> bool:
@@ -182,7 +195,8 @@ class World:
         key = (name, namespace)
         if key not in self._rules:
             found = self.hosts.get(name)
-            self._rules[key] = found and self.snapshot.destination_rules.lookup(name, found.namespace, namespace, {})
+            rules = self.snapshot.destination_rules
+            self._rules[key] = rules.lookup(name, found.namespace, namespace, {}) if found else None
         return self._rules[key]
 
     def selected(self, policy: Resource, selector: Labels) -> list[Workload]:
@@ -195,6 +209,14 @@ def _translated(resource: Resource) -> Resource:
     if resource.kind != "ServiceEntry" or resource.spec.get("resolution") != "DYNAMIC_DNS":
         return resource
     return replace(resource, body={**resource.body, "spec": {**resource.spec, "resolution": "NONE"}})
+
+
+def _values(workloads: Iterable[Workload]) -> dict[str, set[str]]:
+    out: dict[str, set[str]] = {}
+    for each in workloads:
+        for key, value in each.labels.items():
+            out.setdefault(key, set()).add(value)
+    return out
 
 
 def _by_kind(objects: Iterable[Resource]) -> dict[str, list[Resource]]:

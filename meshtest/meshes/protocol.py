@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 
 
@@ -56,6 +57,8 @@ class Mesh(Protocol):
     """Where resources take effect."""
 
     kind: str
+    topology: Topology
+    """What exists there, apart from the resources that are put in force."""
 
     def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
         """Make exactly these resources (by their keys) be in force; returns when every proxy concerned has acknowledged it."""
