@@ -37,14 +37,27 @@ def _parser() -> argparse.ArgumentParser:
     config = commands.add_parser(
         "proxy-config", help="the Envoy configuration that these resources make, of every proxy"
     )
-    config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
+    config.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     _add_topology(config)
     config.add_argument("--proxy", metavar="NAME", help="only the proxy of this workload")
     config.add_argument("-o", "--output", choices=["json"], default="json", help="the form of the output")
     config.set_defaults(run=_proxy_config)
     _add_explain(commands)
+    analysis = commands.add_parser("analyze", help="what is wrong or dubious in resources, without traffic")
+    analysis.add_argument("files", nargs="+", type=Path, metavar="FILE", help="resources: a file or a folder")
+    _add_topology(analysis)
+    analysis.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the form of the output")
+    analysis.add_argument(
+        "-S",
+        "--suppress",
+        action="append",
+        default=[],
+        metavar="CODE[=RESOURCE]",
+        help="findings that are not wanted, such as MT0101, or 'MT0101=VirtualService/reviews.default' (may be given several times)",
+    )
+    analysis.set_defaults(run=_analyze)
     up = commands.add_parser("up", help="a local mesh until Ctrl-C")
-    up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources to apply: a file or a folder")
+    up.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     _add_topology(up)
     up.set_defaults(run=_up)
     return parser
@@ -63,7 +76,7 @@ def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "url", metavar="URL", help="http://, https://, tcp:// or tls:// and host, or a path for the ingress gateway"
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file or a folder")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Istio resources: a file, a folder or -")
     parser.add_argument("-X", "--request", default="GET", metavar="METHOD", help="the method (GET)")
     parser.add_argument(
         "-H",
@@ -169,6 +182,26 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         print("\n".join(lines(found)))
     return {True: 0, False: 1, None: 3}[found.taken]
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from meshtest.analysis.finding import INFO
+    from meshtest.analysis.reading import findings
+    from meshtest.analysis.suppression import suppression, wanted
+
+    try:
+        suppressed = [suppression(each) for text in options.suppress for each in text.split(",")]
+    except ValueError as error:
+        print(f"meshtest analyze: --suppress: {error}", file=sys.stderr)
+        return 2
+    found = wanted(findings(options.files, options.topology), suppressed)
+    if options.output == "json":
+        json.dump([each.as_json() for each in found], sys.stdout, indent=1)
+        print()
+    else:
+        for each in found:
+            print(each)
+    return int(any(each.severity != INFO for each in found))
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -47,15 +47,27 @@ def decide(
     if manager is None or path is None:
         return None
     asked = received(sent, server_name is not None, bool(manager.get("use_remote_address"))).set(":path", path)
-    routes = manager.get("route_config") or config.routes.get(manager.get("rds", {}).get("route_config_name", ""))
-    found = virtual_host_for(routes, host) if routes else None
-    if found is None or ("require_tls" in found[0] and asked.value("x-forwarded-proto") != "https"):
+    found = _virtual_host(config, manager, host)
+    if found is None or ("require_tls" in found and asked.value("x-forwarded-proto") != "https"):
         return None  # a redirect to HTTPS comes before all routes
-    for route in found[0]["routes"]:
+    for route in found["routes"]:
         verdict, _ = matches(route, asked)
         if verdict is not False:
             return _decision(route) if verdict else None
     return None
+
+
+def virtual_host_of(config: ProxyConfig, listener: str, host: str) -> Json | None:
+    """The virtual host for requests in the clear at a listener (by name); None if it reads none, or has none for the host."""
+    connection = Connection(None, "", 0, (), request_headers("GET", host, "/", ()))
+    manager = _manager(config.listeners.get(listener, {}), connection)
+    return _virtual_host(config, manager, host) if manager else None
+
+
+def _virtual_host(config: ProxyConfig, manager: Json, host: str) -> Json | None:
+    routes = manager.get("route_config") or config.routes.get(manager.get("rds", {}).get("route_config_name", ""))
+    found = virtual_host_for(routes, host) if routes else None
+    return found[0] if found else None
 
 
 def _manager(listener: Json, connection: Connection) -> Json | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from meshtest.resources import name
 from meshtest.resources.document import Path
-from meshtest.resources.manifest import METADATA
+from meshtest.resources.metadata import METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import (
@@ -67,6 +68,14 @@ class _ForAll:
         return value
 
 
+def _base64(text: str) -> str | None:
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return "must be base64; put plain text under stringData"
+    return None
+
+
 SERVICE_PORT = _open(
     {"name": TEXT, "port": PORT, "targetPort": _PortOrName(), "protocol": TEXT, "appProtocol": TEXT}, ("port",)
 )
@@ -108,6 +117,7 @@ _SHAPES: Mapping[str, Message] = {
     "StatefulSet": _open({"metadata": METADATA, "spec": _OWNER}),
     "Node": _open({"metadata": METADATA}),
     "ConfigMap": _open({"metadata": METADATA, "data": MapOf(TEXT)}),
+    "Secret": _open({"metadata": METADATA, "data": MapOf(Text(_base64)), "stringData": MapOf(TEXT)}),
 }
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps"}
 _REFUSED = ("networking.istio.io/traffic-distribution",)  # annotations of Services
@@ -115,11 +125,16 @@ _REFUSED = ("networking.istio.io/traffic-distribution",)  # annotations of Servi
 
 def checked(found: Iterable[Resource]) -> list[Resource]:
     """The objects that describe a topology; WrongResources if one has not the shape that Kubernetes wants."""
-    problems: list[Problem] = []
-    out = [_checked(each, problems) for each in found if each.kind in _SHAPES and "." not in each.group]
+    out, problems = examined(found)
     if problems:
         raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
     return out
+
+
+def examined(found: Iterable[Resource]) -> tuple[list[Resource], list[Problem]]:
+    """The objects that describe a topology, and every problem in all of them."""
+    problems: list[Problem] = []
+    return [_checked(each, problems) for each in found if each.kind in _SHAPES and "." not in each.group], problems
 
 
 def _checked(resource: Resource, problems: list[Problem]) -> Resource:

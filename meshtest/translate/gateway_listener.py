@@ -79,7 +79,7 @@ class _Chains:
             return []
         if server.tls is None:
             return [Chain(filters, origin=origin)]
-        socket = downstream_tls.transport_socket(server.tls, carries_tcp=not server.routes_http)
+        socket = downstream_tls.transport_socket(server.tls)
         return [Chain(filters, server.server_names, transport_socket=socket, origin=origin)]
 
     def _tcp(self, server: Server) -> tuple[Rule, VirtualService] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
 from meshtest.topology.service import exported
 from meshtest.translate.host import resolved
@@ -37,9 +38,14 @@ class Rule:
         return {"resource": str(self.resource), "rule": self.number, "where": self.where}
 
     @property
+    def path(self) -> Path:
+        """Where it stands in its resource."""
+        return ("spec", self.section, self.number)
+
+    @property
     def where(self) -> str:
         """File and line."""
-        return self.resource.where("spec", self.section, self.number)
+        return self.resource.where(*self.path)
 
 
 @dataclass(frozen=True)
