@@ -82,6 +82,7 @@ class Arrival:
             return False
         rules = "; ".join(found.rules) or "no policy takes it"
         if found.allowed is None:
+            self.hop.depends = True
             self.hop.policies.append(f"{found.action}: it depends on what is known only when it is sent: {rules}")
             return False
         if found.allowed:

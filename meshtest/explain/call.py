@@ -43,7 +43,7 @@ class Call:
 
     def __str__(self) -> str:
         request = self.request
-        where = f"{self.scheme}://{self.host}{_port(self.scheme, self.port, self.host)}" if self.host else ""
+        where = f"{self.scheme}://{_authority(self.scheme, self.host, self.port)}" if self.host else ""
         if request is None:
             return where
         authority = request.value(":authority")
@@ -68,9 +68,13 @@ def call(url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ())
         raise ValueError(
             f"{url!r} is no URL: give http://, https://, tcp:// or tls:// and a host, or a path such as /reviews/0"
         )
-    parts = urlsplit(url)
     try:
-        host, port = parts.hostname or "", parts.port or _PORTS[scheme]
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from None
+    try:
+        port = parts.port or _PORTS[scheme]
     except ValueError:
         raise ValueError(f"the port of {url!r} is no number from 1 to 65535") from None
     if not host:
@@ -83,7 +87,7 @@ def call(url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ())
                 f"{scheme}:// is a connection: there is no path and no header; give {scheme}://{parts.netloc}"
             )
         return Call(scheme, host, port, None)
-    authority = _host(headers) or (f"[{host}]" if ":" in host else host) + _port(scheme, port, host)
+    authority = _host(headers) or _authority(scheme, host, port)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Call(scheme, host, port, request_headers(method, authority, target, headers))
 
@@ -102,5 +106,6 @@ def _host(headers: Sequence[tuple[str, str]]) -> str | None:
     return next((value for name, value in headers if name.lower() == "host"), None)
 
 
-def _port(scheme: str, port: int, host: str) -> str:
-    return "" if not host or port == _PORTS[scheme] else f":{port}"
+def _authority(scheme: str, host: str, port: int) -> str:
+    """The host as a Host header has it: an IPv6 address in brackets, the port unless it goes without saying."""
+    return (f"[{host}]" if ":" in host else host) + ("" if port == _PORTS[scheme] else f":{port}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from meshtest.explain.absence import Rule
 from meshtest.explain.applied import Applied
@@ -45,7 +45,8 @@ class Hop:
     """One proxy, and what it does with the call.
 
     `servers` are those of the Gateways that listen there; `path` is what the proxy reads where another was sent; `passed` are the rules
-    that were looked at before `rule`, which decides; `absent` are those that never came to this proxy.
+    that were looked at before `rule`, which decides; `absent` are those that never came to this proxy. `policies` say what they ruled, and
+    `depends` that one of them asks for what is known only when the call is made.
     """
 
     proxy: str
@@ -60,16 +61,16 @@ class Hop:
     absent: list[Rule] = field(default_factory=list)
     rule: Rule | None = None
     policies: list[str] = field(default_factory=list)
+    depends: bool = False
     applied: list[Applied] = field(default_factory=list)
     onward: list[Onward] = field(default_factory=list)
     end: End | None = None
 
     def ends(self) -> Iterator[End]:
         """All ends of the ways from here."""
-        if self.end:
-            yield self.end
-        for each in self.onward:
-            yield from each.ends()
+        found = [end for each in self.onward for end in each.ends()]
+        for end in [self.end, *found] if self.end else found:
+            yield replace(end, taken=None) if self.depends and end.taken else end
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class Journey:
     def from_workload(self, proxy: Proxy, call: Call) -> Hop:
         """A call that a workload makes, and its sidecar intercepts."""
         if not call.host:
-            raise ValueError(f"a call from a workload needs a URL with a host, such as http://reviews:9080{call}")
+            path = call.request.value(":path") if call.request else ""
+            raise ValueError(f"a call from a workload needs a URL with a host, such as http://reviews:9080{path}")
         hop = Hop(self.name(proxy))
         address = address_of(self.snapshot, proxy.namespace, call.host)
         if not address and (problem := not_found(self.snapshot, proxy.namespace, call.host)):

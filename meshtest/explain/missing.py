@@ -21,7 +21,8 @@ def missing(snapshot: Snapshot, config: ProxyConfig, cluster: str) -> str:
     services = [*snapshot.registry.by_host.get(host, {}).values()]
     if not services:
         known = {each.name: each.hostname for each in snapshot.registry.services}
-        return f"there is no Service {host}{nearest(host.partition('.')[0], known)}: the workloads are given with --mesh-workloads"
+        near = nearest(host.partition(".")[0], known)
+        return f"there is no Service {host}{near}: Services are given with --topology, to pytest with --mesh-workloads"
     numbers = sorted({port.number for service in services for port in service.ports})
     if int(number) not in numbers:
         return f"the Service {host} has no port {number}; it has {', '.join(map(str, numbers))}"
