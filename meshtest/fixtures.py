@@ -12,8 +12,8 @@ import pytest
 
 if TYPE_CHECKING:
     from meshtest.evidence import Finding
+    from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
-    from meshtest.meshes.protocol import Rule
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
 
@@ -47,6 +47,11 @@ class Mesh:
     def kind(self) -> str:
         """`local` or `kubernetes`."""
         return self._backend.kind
+
+    @property
+    def authority(self) -> Authority:
+        """The certificate authority of this run, which clients here trust: `pem` is its certificate, `certificate(name)` issues one."""
+        return self._backend.authority
 
     def apply(
         self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str = "default"

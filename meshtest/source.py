@@ -19,9 +19,15 @@ from meshtest.traffic.request import Request, request
 from meshtest.traffic.sample import Sample, join
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     import httpx
 
     from meshtest.judging.control import Control
+
+
+Pair = tuple[str, str]
 
 
 class Watch(Protocol):
@@ -170,37 +176,61 @@ class Source:
             source=target.source,
         )
 
-    def target(self, what: Request) -> Target:
-        """Where a request would be sent."""
+    def target(self, what: Request | str) -> Target:
+        """Where a request, or a connection by its URL, would be sent."""
         return self._mesh.enter(what) if self._workload is None else self._mesh.leave(self._workload, what)
 
     def get(self, url: str, **options: Any) -> httpx.Response:
-        """One GET request by httpx, whose options these are; nothing is retried, redirects are not followed."""
+        """One GET request by httpx, whose options these are; nothing is retried, redirects are not followed.
+
+        An https URL is asked for with its host as server name, and the mesh's authority is trusted; `certificate` (a certificate and its
+        key, PEM) is what the client proves itself with, such as `mesh.authority.certificate("client")`.
+        """
         return self.request("GET", url, **options)
 
     def post(self, url: str, **options: Any) -> httpx.Response:
         """One POST request by httpx."""
         return self.request("POST", url, **options)
 
-    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """One request by httpx, whose options these are."""
+    def request(self, method: str, url: str, certificate: Pair | None = None, **options: Any) -> httpx.Response:
+        """One request by httpx, whose options these are; `certificate` as in `get`."""
         target = self.target(request(method, url))
-        with self._client(target) as client:
+        with self._client(target, certificate) as client:
             return client.request(method, request(method, url).path, **options)
+
+    def connect(self, url: str, certificate: Pair | None = None, timeout: float = 10.0) -> socket.socket:
+        """A connection, for what is not HTTP: `tcp://tcp-echo:9000` is a socket, `tls://host:443` one with TLS (an ssl.SSLSocket).
+
+        `timeout` (seconds) is for connecting and each operation; `certificate` as in `get`.
+        """
+        from meshtest.traffic.client import connected
+
+        target = self.target(url)
+        return connected(target.address, target.source, timeout, target.server_name, self._context(target, certificate))
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""
         return self._client(self.target(request("GET", url)), **options)
 
-    def _client(self, target: Target, **options: Any) -> httpx.Client:
+    def _client(self, target: Target, certificate: Pair | None = None, **options: Any) -> httpx.Client:
         import httpx
 
-        transport = httpx.HTTPTransport(local_address=target.source, retries=0)
+        from meshtest.traffic.client import transport
+
         host, port = target.address
+        scheme = "http" if target.server_name is None else "https"
         headers = {**dict(options.pop("headers", None) or {}), "Host": target.host}
+        made = transport(target.source, target.server_name, self._context(target, certificate))
         return httpx.Client(
-            base_url=f"http://{host}:{port}", headers=headers, transport=transport, trust_env=False, **options
+            base_url=f"{scheme}://{host}:{port}", headers=headers, transport=made, trust_env=False, **options
         )
+
+    def _context(self, target: Target, certificate: Pair | None) -> ssl.SSLContext | None:
+        if target.server_name is None:
+            return None
+        from meshtest.traffic.client import context
+
+        return context(self._mesh.trusted, certificate, check_name=target.certain)
 
 
 def _strangers(control: Control, found: Finding) -> str:

@@ -9,6 +9,10 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``ping`` | | ``{"instances": [names]}`` |
 | ``add`` | ``instances`` as in the plan | ``{"listening": [...]}`` |
 | ``remove`` | ``instances``: names | ``{"removed": [names]}`` |
+| ``call`` | ``upstreams``: those of instances, by name, as in the plan | ``{"calling": [names]}`` |
+| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for files that keys pass through; ``trusted``: PEM of clients | ``{}`` |
+
+TLS is hung up on until ``prove`` has said with what to speak it.
 
 A command that changes how instances behave names them in ``instances`` likewise, and is one more entry in ``COMMANDS``.
 """
@@ -21,7 +25,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 
 from meshtest.bookinfo.host import Host
-from meshtest.bookinfo.plan import PlanError, read_instances
+from meshtest.bookinfo.plan import PlanError, read_instances, read_upstreams
 
 Message = Mapping[str, object]
 
@@ -42,7 +46,36 @@ async def _remove(host: Host, message: Message) -> Message:
     return {"removed": names}
 
 
-COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {"ping": _ping, "add": _add, "remove": _remove}
+async def _call(host: Host, message: Message) -> Message:
+    given = message.get("upstreams")
+    if not isinstance(given, dict):
+        raise PlanError(f"upstreams is an object of instances by name, not {given!r}")
+    host.call({name: read_upstreams(each, f"upstreams[{name!r}]") for name, each in given.items()})
+    return {"calling": list(given)}
+
+
+async def _prove(host: Host, message: Message) -> Message:
+    from meshtest.authority import Authority
+    from meshtest.bookinfo.tls import Certificates
+
+    pair, folder, trusted = message.get("authority"), message.get("folder"), message.get("trusted", "")
+    if (
+        not isinstance(pair, list)
+        or len(pair) != 2
+        or not all(isinstance(each, str) for each in (*pair, folder, trusted))
+    ):
+        raise PlanError("prove takes authority: [certificate, key], a folder, and trusted, all texts")
+    host.certificates = Certificates(Authority(*pair), str(folder), str(trusted))
+    return {}
+
+
+COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
+    "ping": _ping,
+    "add": _add,
+    "remove": _remove,
+    "call": _call,
+    "prove": _prove,
+}
 
 
 def read_names(message: Message) -> list[str]:

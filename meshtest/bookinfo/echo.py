@@ -11,7 +11,7 @@ class Echo:
 
     def __init__(self, instance: Instance) -> None:
         self._identity = {
-            "podname": instance.name,
+            "podname": instance.says,
             "workload": instance.workload,
             "version": instance.version,
             "namespace": instance.namespace,
@@ -22,11 +22,13 @@ class Echo:
         headers: dict[str, str] = {}
         for name, value in request.headers:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        asked = {
+        asked: dict[str, object] = {
             "method": request.method,
             "path": request.target,
             "host": headers.get("host", ""),
             "headers": headers,
             "body": request.body.decode("utf-8", "replace"),
         }
+        if request.tls is not None:
+            asked["tls"] = request.tls
         return json_response({**self._identity, **asked})

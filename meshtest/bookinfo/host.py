@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
+from meshtest.bookinfo.lines import LineConnection
 from meshtest.bookinfo.message import Request, Response
-from meshtest.bookinfo.plan import Address, Instance, PlanError
-from meshtest.bookinfo.server import Application, ServerConnection
+from meshtest.bookinfo.opening import Opening
+from meshtest.bookinfo.plan import Address, Instance, Listen, PlanError
+from meshtest.bookinfo.server import Application, Connections, ServerConnection
 from meshtest.bookinfo.upstream import Upstreams
+
+if TYPE_CHECKING:
+    import ssl
+
+    from meshtest.bookinfo.tls import Certificates, TlsServer
 
 _BACKLOG = 4096
 
@@ -23,8 +32,8 @@ class Running:
     application: Application
     upstreams: Upstreams
     sockets: list[socket.socket] = field(default_factory=list)
-    servers: list[asyncio.Server] = field(default_factory=list)
-    connections: set[ServerConnection] = field(default_factory=set)
+    servers: list[asyncio.Server | TlsServer] = field(default_factory=list)
+    connections: Connections = field(default_factory=Connections)
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
         """What the instance's application answers."""
@@ -36,6 +45,8 @@ class Host:
 
     def __init__(self) -> None:
         self._running: dict[str, Running] = {}
+        self.certificates: Certificates | None = None
+        """What instances prove themselves with in TLS; without them TLS is hung up on."""
 
     @property
     def names(self) -> list[str]:
@@ -52,7 +63,8 @@ class Host:
         started = _bind_all(instances)
         for running in started:
             self._running[running.instance.name] = running
-            await _serve(running)
+            for listen, bound in zip(running.instance.listen, running.sockets, strict=True):
+                running.servers.append(await self._serve(running, listen, bound))
         return [
             {"name": running.instance.name, "address": list(bound.getsockname()[:2])}
             for running in started
@@ -71,17 +83,40 @@ class Host:
             running = self._running.pop(name)
             for server in running.servers:
                 server.close()
-            for connection in list(running.connections):
-                connection.drain()
+            running.connections.drain()
             running.upstreams.close()
+
+    def call(self, upstreams: Mapping[str, Mapping[str, Address]]) -> None:
+        """Makes instances, by name, reach their upstreams at other addresses; calls under way are finished.
+
+        Raises `PlanError` for a name that does not run, and then changes none.
+        """
+        if unknown := [name for name in upstreams if name not in self._running]:
+            raise PlanError(f"not running: {', '.join(unknown)}")
+        for name, addresses in upstreams.items():
+            self._running[name].upstreams.move(addresses)
+
+    async def _serve(self, running: Running, listen: Listen, bound: socket.socket) -> asyncio.Server | TlsServer:
+        """Serves a socket; several ways to speak are told apart by what a client begins with."""
+        speech, loop = listen.speech, asyncio.get_running_loop()
+        if not speech.tls:
+            return await loop.create_server(_protocol(running, listen, clear=True), sock=bound, backlog=_BACKLOG)
+        from meshtest.bookinfo.tls import TlsServer
+
+        clear = _protocol(running, listen, clear=True) if speech.clear else None
+        return TlsServer(
+            bound, partial(self._context, running.instance), _protocol(running, listen, clear=False), clear
+        )
+
+    def _context(self, instance: Instance) -> ssl.SSLContext | None:
+        return None if self.certificates is None else self.certificates.context((*instance.certified, instance.says))
 
     def close(self) -> None:
         """Stops everything at once; open connections are reset."""
         for running in self._running.values():
             for server in running.servers:
                 server.close()
-            for connection in list(running.connections):
-                connection.abort()
+            running.connections.abort()
             running.upstreams.close()
         self._running.clear()
 
@@ -93,8 +128,8 @@ def _bind_all(instances: Sequence[Instance]) -> list[Running]:
             upstreams = Upstreams(instance.upstreams, instance.namespace)
             running = Running(instance, _application(instance, upstreams), upstreams)
             started.append(running)
-            for address in instance.listen:
-                running.sockets.append(_bind(address, instance.name))
+            for listen in instance.listen:
+                running.sockets.append(_bind(listen.address, instance.name))
     except BaseException:
         for running in started:
             for bound in running.sockets:
@@ -115,13 +150,18 @@ def _bind(address: Address, name: str) -> socket.socket:
     return bound
 
 
-async def _serve(running: Running) -> None:
-    loop = asyncio.get_running_loop()
-    for bound in running.sockets:
-        server = await loop.create_server(
-            lambda: ServerConnection(running, running.connections), sock=bound, backlog=_BACKLOG
-        )
-        running.servers.append(server)
+def _protocol(running: Running, listen: Listen, clear: bool) -> Callable[[], asyncio.Protocol]:
+    """What makes the protocol of a connection, in the clear or within TLS."""
+
+    def http() -> asyncio.Protocol:
+        return ServerConnection(running, running.connections)
+
+    def lines() -> asyncio.Protocol:
+        return LineConnection(running.instance.prefix or running.instance.says, running.connections)
+
+    if not listen.speech.lines:
+        return http
+    return lambda: Opening(http if listen.speech.http else lines, lines, running.connections, clear)
 
 
 def _application(instance: Instance, upstreams: Upstreams) -> Application:

@@ -12,12 +12,22 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" fo
 
 
 class Request:
-    """A whole request: ``target`` as on the request line, header names in lower case, body without transfer coding."""
+    """A whole request: ``target`` as on the request line, header names in lower case, body without transfer coding.
 
-    __slots__ = ("body", "headers", "method", "target")
+    ``tls`` says what came with the connection: the server name asked for, and the names that the client has proved; None in the clear.
+    """
 
-    def __init__(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.method, self.target, self.headers, self.body = method, target, headers, body
+    __slots__ = ("body", "headers", "method", "target", "tls")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        tls: dict[str, object] | None = None,
+    ) -> None:
+        self.method, self.target, self.headers, self.body, self.tls = method, target, headers, body, tls
 
     @property
     def path(self) -> str:

@@ -4,8 +4,11 @@
 "namespace": "default", "kind": "reviews", "listen": [["127.1.2.3", 9080]], "env": {"LOG_DIR": "/tmp"},
 "upstreams": {"reviews:9080": ["127.9.9.9", 9080]}}]}``
 
-``kind`` is one of `KINDS`. ``listen`` may say port 0. ``upstreams`` maps the ``host:port`` that the workload calls to
-the loopback address of the sidecar listener that stands for it.
+``name`` is unique; an instance says that it is ``podname``, by default its name. ``kind`` is one of `KINDS`. ``listen`` may say
+port 0, and behind the port what is spoken there (`SPEECHES`; HTTP in the clear unless it says otherwise). ``prefix`` is what lines
+come back behind, by default ``podname``; ``certified`` are names that the instance's certificates are for, beside the one that a
+client asks for. ``upstreams`` maps the ``host:port`` that the workload calls to the loopback address of the sidecar listener that
+stands for it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,36 @@ KINDS = ("productpage", "details", "reviews", "ratings", "echo", "external")
 Address = tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a port speaks. Where it takes several, the first bytes of a connection tell which of them."""
+
+    http: bool = True
+    lines: bool = False
+    clear: bool = True
+    tls: bool = False
+
+
+SPEECHES: Mapping[str, Speech] = MappingProxyType(
+    {
+        "http": Speech(),
+        "tcp": Speech(http=False, lines=True),
+        "any": Speech(lines=True),
+        "https": Speech(clear=False, tls=True),
+        "tls": Speech(lines=True, clear=False, tls=True),
+        "all": Speech(lines=True, tls=True),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where an instance listens, and what it speaks there."""
+
+    address: Address
+    speech: Speech = SPEECHES["http"]
+
+
 class PlanError(Exception):
     """A plan or command that is not understood; the message names the place in it."""
 
@@ -30,13 +63,21 @@ class Instance:
 
     name: str
     kind: str
-    listen: tuple[Address, ...]
+    listen: tuple[Listen, ...]
+    podname: str = ""
     workload: str = ""
     app: str = ""
     version: str = ""
     namespace: str = "default"
+    prefix: str = ""
+    certified: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     upstreams: Mapping[str, Address] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def says(self) -> str:
+        """Who it says that it is."""
+        return self.podname or self.name
 
 
 def read_instances(document: object) -> tuple[Instance, ...]:
@@ -64,7 +105,10 @@ def _instance(entry: object, where: str) -> Instance:
     return Instance(
         name=_string(fields, "name", where),
         kind=kind,
-        listen=tuple(_address(value, f"{where}.listen[{index}]") for index, value in enumerate(listen)),
+        listen=tuple(_listen(value, f"{where}.listen[{index}]") for index, value in enumerate(listen)),
+        podname=_string(fields, "podname", where, ""),
+        prefix=_string(fields, "prefix", where, ""),
+        certified=_strings(fields.get("certified"), f"{where}.certified"),
         workload=_string(fields, "workload", where, ""),
         app=_string(fields, "app", where, ""),
         version=_string(fields, "version", where, ""),
@@ -93,6 +137,23 @@ def _string(fields: Mapping[str, object], name: str, where: str, default: str | 
     if not isinstance(value, str) or (default is None and not value):
         raise PlanError(f"{where}.{name} is a string, not {value!r}")
     return value
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise PlanError(f"{where} is a list of strings, not {value!r}")
+    return tuple(value)
+
+
+def _listen(value: object, where: str) -> Listen:
+    match value:
+        case [host, port, str() as word]:
+            if word not in SPEECHES:
+                raise PlanError(f"{where}: what is spoken is one of {', '.join(SPEECHES)}, not {word!r}")
+            return Listen(_address([host, port], where), SPEECHES[word])
+    return Listen(_address(value, where))
 
 
 def _address(value: object, where: str) -> Address:

@@ -37,7 +37,7 @@ class Reviews:
         self._timeout = 10.0 if self._color == "black" else 2.5
         domain = f".{env['SERVICES_DOMAIN']}" if "SERVICES_DOMAIN" in env else ""
         self._ratings = f"{env.get('RATINGS_HOSTNAME', 'ratings')}{domain}:{env.get('RATINGS_SERVICE_PORT', '9080')}"
-        self._podname = instance.name
+        self._podname = instance.says
         self._clustername = env.get("CLUSTER_NAME", "null")
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:

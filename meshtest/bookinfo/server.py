@@ -13,6 +13,8 @@ from meshtest.bookinfo.message import Request, Response, plain_error
 
 HEAD_LIMIT = 64 * 1024  # bytes; a little above what Envoy lets pass (60 KiB)
 BODY_LIMIT = 8 * 1024 * 1024
+TLS_HANDSHAKE = b"\x16"  # the first byte of each client that speaks TLS (RFC 8446 5.1)
+ASKED_FOR = "asked_for"  # the attribute of an SSL object that keeps the server name, which Python does not
 _PIPELINE_LIMIT = 16  # requests read ahead while one is being answered
 
 
@@ -23,16 +25,67 @@ class Application(Protocol):
         """The response, or something to await for it."""
 
 
+def proved(transport: asyncio.Transport) -> dict[str, object] | None:
+    """What a client has said of itself in TLS: the server name that it asked for, and the names in its certificate."""
+    secured = transport.get_extra_info("ssl_object")
+    if secured is None:
+        return None
+    certificate = transport.get_extra_info("peercert") or {}
+    names = [value for _, value in certificate.get("subjectAltName", ())]
+    return {"server_name": getattr(secured, ASKED_FOR, None), "client": names}
+
+
+class Connection(Protocol):
+    """A connection that its host can end."""
+
+    def drain(self) -> None:
+        """Closes when idle, else after the answers under way."""
+
+    def abort(self) -> None:
+        """Resets the connection."""
+
+
+class Connections:
+    """The open connections of an instance. One that was under way when the instance ended is closed when it arrives."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._ended = False
+
+    def add(self, connection: Connection) -> None:
+        """A connection is open."""
+        self._open.add(connection)
+        if self._ended:
+            asyncio.get_running_loop().call_soon(connection.drain)
+
+    def discard(self, connection: Connection) -> None:
+        """It is closed, or another has taken its place."""
+        self._open.discard(connection)
+
+    def drain(self) -> None:
+        """Closes all, each when its answers under way are sent."""
+        self._ended = True
+        for each in list(self._open):
+            each.drain()
+
+    def abort(self) -> None:
+        """Resets all."""
+        self._ended = True
+        for each in list(self._open):
+            each.abort()
+
+
 class ServerConnection(asyncio.Protocol):
     """One connection from a client; requests are answered one after the other, in order."""
 
-    def __init__(self, application: Application, connections: set[ServerConnection]) -> None:
+    def __init__(self, application: Application, connections: Connections) -> None:
         self._application, self._connections = application, connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._answering: asyncio.Task[None] | None = None
         self._closing = self._finished_one = False
+        self._tls: dict[str, object] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -48,6 +101,7 @@ class ServerConnection(asyncio.Protocol):
         """A client connected."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._tls = proved(transport)
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,7 +123,10 @@ class ServerConnection(asyncio.Protocol):
             self._closing = True  # no other protocol is spoken here: the request was answered as it stands
             self._hang_up_when_answered()
         except httptools.HttpParserError:
-            self._refuse(400)
+            if data.startswith(TLS_HANDSHAKE):
+                self.abort()  # nobody who begins so would understand an answer
+            else:
+                self._refuse(400)
         if was_in_head and self._in_head and not self._finished_one:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT:
@@ -124,6 +181,7 @@ class ServerConnection(asyncio.Protocol):
             self._target.decode("latin-1"),
             self._headers,
             b"".join(self._body),
+            self._tls,
         )
         self._take(request, self._parser.should_keep_alive())
 

@@ -32,10 +32,17 @@ class Upstreams:
 
     def __init__(self, addresses: Mapping[str, Address], namespace: str) -> None:
         self._namespace = namespace
-        self._addresses = dict(addresses)
-        self._canonical = {self._full(name): address for name, address in addresses.items()}
         self._idle: dict[Address, list[ClientConnection]] = {}
         self._closed = False
+        self.move(addresses)
+
+    def move(self, addresses: Mapping[str, Address]) -> None:
+        """Makes the names stand for other addresses; idle connections to those that are left are closed."""
+        self._addresses = dict(addresses)
+        self._canonical = {self._full(name): address for name, address in addresses.items()}
+        for address in self._idle.keys() - set(self._addresses.values()):
+            for connection in self._idle.pop(address):
+                connection.abort()
 
     def _full(self, authority: str) -> str:
         """``reviews:9080`` with the search domains of a pod's resolver: ``reviews.default.svc.cluster.local:9080``."""

@@ -13,11 +13,17 @@ from meshtest.traffic.request import Request
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request is to be sent: a socket address, the Host it asks for, the address it comes from (None for any)."""
+    """Where a call is to be sent: a socket address, the Host it asks for, the address it comes from (None for any).
+
+    `server_name` is the name that the other side must prove in TLS; None in the clear. It is not `certain` that a server for any host
+    (`*`) can prove each name.
+    """
 
     address: tuple[str, int]
     host: str
     source: str | None = None
+    server_name: str | None = None
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,17 @@ class Rule:
         return f"{self.resource} {self.field} at {self.where}{sends}"
 
 
+class Authority(Protocol):
+    """A certificate authority."""
+
+    @property
+    def pem(self) -> str:
+        """Its own certificate (PEM), to be trusted."""
+
+    def certificate(self, *names: str) -> tuple[str, str]:
+        """A certificate for these names, and its key (PEM): of hosts, IP addresses, or URIs such as SPIFFE's."""
+
+
 class Mesh(Protocol):
     """Where resources take effect."""
 
@@ -60,14 +77,22 @@ class Mesh(Protocol):
     topology: Topology
     """What exists there, apart from the resources that are put in force."""
 
+    @property
+    def authority(self) -> Authority:
+        """What proves the servers of the mesh to clients, and can make certificates for clients."""
+
+    @property
+    def trusted(self) -> str:
+        """Certificates (PEM) that clients are to trust: the authority's, and others that the mesh's servers have."""
+
     def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
         """Make exactly these resources (by their keys) be in force; returns when every proxy concerned has acknowledged it."""
 
-    def enter(self, request: Request) -> Target:
-        """Where a request enters through the ingress gateway."""
+    def enter(self, what: Request | str) -> Target:
+        """Where a request, or a connection (by a URL such as tcp://tcp-echo:31400), enters through the ingress gateway."""
 
-    def leave(self, workload: str, request: Request) -> Target:
-        """Where a request of a workload leaves it, through its sidecar."""
+    def leave(self, workload: str, what: Request | str) -> Target:
+        """Where a request, or a connection, of a workload leaves it, through its sidecar."""
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """The rule that decides a request from a workload, or at the ingress gateway (None); None if no rule does."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from meshtest.errors import ResourceError
 from meshtest.resources.annotations import check_annotations
-from meshtest.resources.document import MAX_BYTES, Document, Path, parse
+from meshtest.resources.document import Document, Path, parse
+from meshtest.resources.files import contents
 from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
 from meshtest.resources.kinds.destination_rule import DESTINATION_RULE, exported_with_selector, own_config_maps
 from meshtest.resources.kinds.envoy_filter import ENVOY_FILTER
@@ -110,33 +110,8 @@ def _group_meant(resource: Resource) -> str:
 
 
 def read_files(paths: Iterable[FilePath | str], namespace: str = "default") -> list[Resource]:
-    """The objects in these files, and in the *.yaml, *.yml and *.json files of these folders (sorted, not nested)."""
-    return [
-        found
-        for path in paths
-        for file in _files(FilePath(path))
-        for found in read_text(_bytes(file), str(file), namespace)
-    ]
-
-
-def _files(path: FilePath) -> list[FilePath]:
-    try:
-        if not path.is_dir():
-            return [path]
-        found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json") and file.is_file())
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be read: {error.strerror}") from None
-    if not found:
-        raise ResourceError(f"{path}: this folder holds no *.yaml, *.yml or *.json file")
-    return found
-
-
-def _bytes(file: FilePath) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ResourceError(f"{file}: cannot be read: {error.strerror}") from None
+    """The objects in these files, in the *.yaml, *.yml and *.json files of these folders, and (`-`) in the standard input."""
+    return [found for content, file in contents(paths) for found in read_text(content, file, namespace)]
 
 
 def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[Resource]:
@@ -147,8 +122,7 @@ def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[
 def read_objects(objects: Iterable[Mapping[str, Any]], namespace: str = "default") -> list[Resource]:
     """Resources from plain objects, as a test may build them."""
     found = [
-        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}", {})
-        for n, each in enumerate(objects, 1)
+        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}") for n, each in enumerate(objects, 1)
     ]
     return resources(found, namespace)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,14 @@ class _ForAll:
         return value
 
 
+def _base64(text: str) -> str | None:
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return "must be base64; put plain text under stringData"
+    return None
+
+
 SERVICE_PORT = _open(
     {"name": TEXT, "port": PORT, "targetPort": _PortOrName(), "protocol": TEXT, "appProtocol": TEXT}, ("port",)
 )
@@ -108,6 +117,7 @@ _SHAPES: Mapping[str, Message] = {
     "StatefulSet": _open({"metadata": METADATA, "spec": _OWNER}),
     "Node": _open({"metadata": METADATA}),
     "ConfigMap": _open({"metadata": METADATA, "data": MapOf(TEXT)}),
+    "Secret": _open({"metadata": METADATA, "data": MapOf(Text(_base64)), "stringData": MapOf(TEXT)}),
 }
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps"}
 _REFUSED = ("networking.istio.io/traffic-distribution",)  # annotations of Services

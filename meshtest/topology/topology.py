@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network
 
@@ -30,11 +30,18 @@ class Topology:
     instances: tuple[Instance, ...]
     config: MeshConfig
     localities: Mapping[str, Locality]
+    credentials: Mapping[tuple[str, str, str], Resource] = field(default_factory=dict)
+    """Secrets and ConfigMaps by kind, namespace and name."""
 
     @cached_property
     def by_hostname(self) -> Mapping[str, Service]:
         """Services by their DNS name."""
         return {service.hostname: service for service in self.services}
+
+    @cached_property
+    def by_address(self) -> Mapping[str, Instance]:
+        """Instances by their address."""
+        return {each.address: each for each in self.instances}
 
     @cached_property
     def names(self) -> Mapping[str, tuple[Instance, ...]]:
@@ -80,7 +87,7 @@ class Topology:
 
 
 def topology(given: Iterable[Resource]) -> Topology:
-    """The topology that these Kubernetes objects describe; kinds that do not matter here (Secret, Ingress, ...) are passed over.
+    """The topology that these Kubernetes objects describe; kinds that do not matter here (Ingress, Job, ...) are passed over.
 
     Raises WrongResources for an object that has not the shape that Kubernetes wants.
     """
@@ -100,7 +107,10 @@ def assembled(found: Sequence[Resource], config: MeshConfig) -> Topology:
     ]
     localities = {each.name: from_labels(each.labels) for each in found if each.kind == "Node"}
     services = tuple(service(each, next(free_services)) for each in found if each.kind == "Service")
-    return Topology(services, (*pods, *made), config, localities)
+    credentials = {
+        (each.kind, each.namespace, each.name): each for each in found if each.kind in ("Secret", "ConfigMap")
+    }
+    return Topology(services, (*pods, *made), config, localities, credentials)
 
 
 def _new(owner: Resource, pods: list[Instance], free: Iterator[str]) -> list[Instance]:

@@ -66,8 +66,12 @@ class Driver:
         * ``host``         the ``Host`` header, unless the request has one; by default its authority, else the address
         * ``connections``, ``user_agent``  instead of the driver's, in this run
 
-        Whatever interrupts it (Ctrl-C) closes all connections at once. Raises ``ValueError`` for a run without an end.
+        Whatever interrupts it (Ctrl-C) closes all connections at once. Raises ``ValueError`` for a run without an end, and for https.
         """
+        if request.scheme == "https":
+            raise ValueError(
+                f"the load driver does not speak TLS yet, so that {request} cannot be measured: use http://, or ask once with get()"
+            )
         if n is None and duration is None:
             raise ValueError("say how much to send: n requests, or a duration in seconds")
         agent = self._user_agent if user_agent is None else user_agent

@@ -20,7 +20,7 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request: ``target`` is a path (``/reviews/0?x=1``) or an absolute URL (``http://reviews:9080/reviews/0``).
+    """An HTTP request: ``target`` is a path (``/reviews/0?x=1``) or an absolute URL (``http://reviews:9080/reviews/0``, or https).
 
     Raises ``ValueError`` for a method, target or header that HTTP/1.1 cannot carry.
     """
@@ -43,6 +43,11 @@ class Request:
             return self.target
         parts = urlsplit(self.target)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``; a path is ``http``."""
+        return "https" if self.target.startswith("https://") else "http"
 
     @property
     def authority(self) -> str | None:
@@ -144,15 +149,13 @@ def _check_method(method: str) -> None:
 
 
 def _check_target(target: str) -> None:
-    if target.lower().startswith("https://"):
-        raise ValueError(f"TLS is not supported by this client yet: {target!r}; use http:// or a path")
-    if not target.startswith(("/", "http://")):
+    if not target.startswith(("/", "http://", "https://")):
         raise ValueError(
             f"a target is a path (/reviews/0) or an http URL (http://reviews:9080/reviews/0), not {target!r}"
         )
     if found := _FORBIDDEN_IN_TARGET.search(target):
         raise ValueError(f"a target holds no {found.group()!r}: percent-encode it in {target!r}")
-    if target.startswith("http://"):
+    if not target.startswith("/"):
         _check_authority(target)
 
 

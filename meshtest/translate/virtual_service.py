@@ -19,12 +19,23 @@ Spec = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of `http`, `tcp` or `tls` with full names, and where it stands: in a delegate perhaps."""
+    """One entry of `http`, `tcp` or `tls` with full names, and where it stands: in a delegate perhaps.
+
+    `root` is then the rule that leaves it to the delegate, and `pairs` say of which match of its own, and which of the root's, each of
+    its matches is made (None where there was none).
+    """
 
     spec: Spec
     resource: Resource
     section: str
     number: int
+    root: Rule | None = None
+    pairs: Sequence[tuple[int | None, int | None]] = ()
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What is noted in the configuration made of it."""
+        return {"resource": str(self.resource), "rule": self.number, "where": self.where}
 
     @property
     def path(self) -> Path:

@@ -173,12 +173,12 @@ def test_adding_is_all_or_nothing(run: Run) -> None:
     [
         (
             b'{"id": 7, "command": "explode"}',
-            {"id": 7, "error": "unknown command 'explode'; there are add, ping, remove"},
+            {"id": 7, "error": "unknown command 'explode'; there are add, call, ping, prove, remove"},
         ),
-        (b'{"id": 7}', {"id": 7, "error": "unknown command None; there are add, ping, remove"}),
+        (b'{"id": 7}', {"id": 7, "error": "unknown command None; there are add, call, ping, prove, remove"}),
         (
             b'{"id": 7, "command": ["ping"]}',
-            {"id": 7, "error": "unknown command ['ping']; there are add, ping, remove"},
+            {"id": 7, "error": "unknown command ['ping']; there are add, call, ping, prove, remove"},
         ),
         (b'{"id": 7, "command": "remove"}', {"id": 7, "error": "instances is a list of names of instances, not None"}),
         (b"[1]", {"id": None, "error": "a line holds one JSON object, not [1]"}),

@@ -18,10 +18,7 @@ pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the recordings of 
 
 RECORDED = sorted(path.stem for path in CASES.glob("*.yaml"))
 # What meshtest does not yet do as istiod does. A case that is equal now leaves this list.
-DIFFERENT = {
-    "gw-bind-address",  # two listeners of one port are compared in their order, which is that of their names
-    "gwtls-istio-mutual",  # the servers here run with PILOT_DISABLE_MX_ALPN, as the test bed's do
-}
+DIFFERENT: set[str] = set()
 
 LIVE = "MESHTEST_LIVE_ISTIOD"
 live = pytest.mark.skipif(
@@ -89,5 +86,5 @@ def test_live_refusal(istiod: Session) -> None:
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec: {hosts: [], https: []}"
     )
     assert answer.invalid is not None
-    assert 'unknown field "spec.https"' in answer.invalid
+    assert "spec.https" in answer.invalid
     assert istiod.ask("").configurations == istiod.base

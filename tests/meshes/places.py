@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 
 from meshtest.meshes.local.site import Sites, sites
+from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.snapshot import Proxy, Snapshot
@@ -24,6 +26,18 @@ class Numbered:
         """The next port."""
         assert address.startswith("127.9.9.")
         return next(self._ports)
+
+
+class Written:
+    """Certificates that are only written down: by their secrets and what they are for."""
+
+    def pair(self, secret: str, instance: Instance, hosts: Sequence[str]) -> tuple[str, str]:
+        """The secret's name, and the hosts or the instance."""
+        return f"certificate {secret} for {', '.join(hosts) or instance.name}", f"key {secret}"
+
+    def root(self, secret: str, instance: Instance) -> str:
+        """The secret's name."""
+        return f"authority {secret}"
 
 
 def placed(topology: Topology) -> Sites:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from meshtest.meshes.local.ground import Grounds, ground
+from meshtest.meshes.local.ground import ground
+from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.site import Sites
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Proxy
-from tests.meshes.places import placed
+from tests.meshes.places import Written, placed
 from tests.translate.snapshots import (
     GATEWAY,
     GATEWAY_NAME,
@@ -51,8 +52,8 @@ def grounded(
     places = placed(given.topology)
     instance = given.topology.names[proxy][0]
     config = translate(given, Proxy(instance))
-    grounds = Grounds(places.by_address[instance.address], places, watched)
-    return config, ground(config, grounds), grounds
+    grounds = Grounds(given, config, places.by_address[instance.address], places, watched, Written())
+    return config, ground(grounds), grounds
 
 
 def addresses(value: Any) -> set[str]:
@@ -81,7 +82,7 @@ def test_the_translation_is_left_as_it_is() -> None:
     """Grounding makes a new configuration."""
     config, _, grounds = grounded(RULES, "productpage-v1", manifests=MORE)
     before = copy.deepcopy(config)
-    ground(config, grounds)
+    ground(grounds)
     assert config == before
 
 
@@ -190,15 +191,12 @@ def test_proxies_share_what_is_the_same() -> None:
     """Clusters that look the same from several proxies are grounded once."""
     given = snapshot(RULES)
     places = placed(given.topology)
-    shared: dict[int, Any] = {}
+    shared: dict[tuple[int, str], Any] = {}
     made = []
     for name in ("productpage-v1", "reviews-v1"):
         instance = given.topology.names[name][0]
-        made.append(
-            ground(
-                translate(given, Proxy(instance)), Grounds(places.by_address[instance.address], places, nowhere, shared)
-            )
-        )
+        site = places.by_address[instance.address]
+        made.append(ground(Grounds(given, translate(given, Proxy(instance)), site, places, nowhere, Written(), shared)))
     name = f"outbound|9080|v1|{REVIEWS}"
     assert made[0].clusters[name] is made[1].clusters[name]
     assert made[0].clusters["PassthroughCluster"] == made[1].clusters["PassthroughCluster"]

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.errors import ResourceError
-from meshtest.meshes.local.ground import Grounds, ground
+from meshtest.meshes.local.ground import ground
+from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.policy import Policies
 from meshtest.meshes.local.site import Sites
 from meshtest.resources.manifest import check, read_text
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Proxy
-from tests.meshes.places import placed
+from tests.meshes.places import Written, placed
 from tests.translate.rbac import Call, allowed
 from tests.translate.security import SERVICES, http_policies, peer, policy
 from tests.translate.snapshots import GATEWAY, GATEWAY_NAME, Json, snapshot
@@ -111,7 +112,8 @@ def grounded(text: str, proxy: str) -> ProxyConfig:
     given_ = snapshot(text, SERVICES)
     instance = given_.topology.names[proxy][0]
     site = PLACES.by_address[instance.address]
-    return ground(translate(given_, Proxy(instance)), Grounds(site, PLACES, lambda name: None))
+    config = translate(given_, Proxy(instance))
+    return ground(Grounds(given_, config, site, PLACES, lambda name: None, Written()))
 
 
 def filters_of(chain: Json) -> list[str]:

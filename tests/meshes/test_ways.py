@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from meshtest.errors import MeshError
+from meshtest.meshes.call import call_of
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance
 from meshtest.meshes.local.exit import listener_for
+from meshtest.meshes.local.ground import ground
+from meshtest.meshes.local.grounds import Grounds
 from meshtest.traffic.request import GET
 from meshtest.translate.proxy_config import translate
 from meshtest.translate.snapshot import Proxy
+from tests.meshes.places import Written, placed
 from tests.translate.snapshots import (
     GATEWAY,
     GATEWAY_NAME,
     REVIEWS,
     SUBSETS,
-    config,
     destination_rule,
     gateway,
     snapshot,
@@ -31,7 +36,8 @@ HTTP = "port: {number: 80, name: http, protocol: HTTP}"
 def enter(text: str, target: str) -> tuple[int, str]:
     """The proxy's port for a request from outside, and its Host."""
     given = snapshot(text)
-    server, host = entrance(given, Proxy(given.topology.names[GATEWAY_NAME][0]), GET(target))
+    what = call_of(target if "://" in target and not target.startswith("http") else GET(target))
+    server, host = entrance(given, Proxy(given.topology.names[GATEWAY_NAME][0]), what)
     return server.target, host
 
 
@@ -75,38 +81,213 @@ def test_the_port_to_enter() -> None:
         enter("", "/")
 
 
+def test_the_scheme_chooses_among_servers() -> None:
+    """TLS asks for port 443 where no other is written, and plain requests may go to a port of TLS, to be turned away there."""
+    https = "port: {number: 443, name: https, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: a}"
+    tcp = "port: {number: 31400, name: tcp, protocol: TCP}"
+    text = gateway(f"[{{{HTTP}, hosts: ['*']}}, {{{https}, hosts: [a.b]}}, {{{tcp}, hosts: ['*']}}]") + bound("['*']")
+    assert enter(text, "https://a.b/") == (8443, "a.b")
+    assert enter(text, "http://a.b:443/") == (8443, "a.b:443")
+    assert enter(text, "tcp://x:31400") == (31400, "x:31400")
+    assert enter(text, "/") == (8080, "ingress")
+    with pytest.raises(MeshError, match=r"port 444, which tls://a.b:444 asks for; there are servers on 80, 443, 31400"):
+        enter(text, "tls://a.b:444")
+    with pytest.raises(MeshError, match=r"no server .* in the clear \(there are HTTPS on 443\): .* a whole URL"):
+        enter(gateway(f"[{{{https}, hosts: [a.b]}}]"), "/")
+
+
+def test_servers_at_several_addresses() -> None:
+    """Of servers that share a port at several addresses the one that speaks as the caller does, and takes its host, is entered."""
+    servers = ", ".join(
+        f"{{port: {{number: 443, name: s{n}, protocol: HTTPS}}, bind: 10.0.0.{n}, tls: {{mode: SIMPLE, credentialName: a}}, hosts: ['{host}']}}"
+        for n, host in enumerate(("a.b", "*.c"), 1)
+    )
+    given = snapshot(gateway(f"[{servers}]"))
+    proxy = Proxy(given.topology.names[GATEWAY_NAME][0])
+    binds = {url: entrance(given, proxy, call_of(url))[0].bind for url in ("tls://a.b", "tls://x.c:443", "tls://other")}
+    assert binds == {"tls://a.b": "10.0.0.1", "tls://x.c:443": "10.0.0.2", "tls://other": "10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("tcp://reviews", "needs a port: tcp://reviews:9000"),
+        ("udp://reviews:53", "is no URL of a host"),
+        ("reviews:9080", "is no URL of a host"),
+        ("tcp://:9000", "is no URL of a host"),
+        ("tls://a:b", "is not a number from 0 to 65535"),
+        ("tls://a:70000", "is not a number from 0 to 65535"),
+    ],
+)
+def test_calls_that_are_not_understood(url: str, said: str) -> None:
+    """A URL that says no host or port is a ValueError that shows it."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        call_of(url)
+
+
+def test_calls() -> None:
+    """The host of a call is compared in small letters and without a dot at its end; an address is not asked for in TLS."""
+    call = call_of("tls://WWW.Example.COM.:8443")
+    assert (call.host, call.port, call.server_name, call.encrypted) == (
+        "www.example.com",
+        8443,
+        "www.example.com",
+        True,
+    )
+    assert (call_of("https://10.0.0.1").server_name, call_of("https://10.0.0.1").port) == ("", 443)
+    assert (call_of(GET("/a")).authority, call_of(GET("/a")).host) == (None, "")
+    assert call_of("tcp://[::1]:9000").host == "::1"
+
+
 MORE = """
 apiVersion: v1
 kind: Service
 metadata: {name: guess}
 spec: {clusterIP: 10.0.0.83, selector: {app: reviews}, ports: [{name: anything, port: 7000}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: lines}
+spec: {clusterIP: 10.0.0.84, selector: {app: reviews}, ports: [{name: tcp, port: 7001}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: headless, namespace: data}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: http, port: 8008}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: data}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: a}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody}
+spec: {clusterIP: None, selector: {app: nobody}, ports: [{name: tcp, port: 1}]}
+"""
+
+ENTRIES = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: at-an-address}
+spec: {hosts: [db.example.com], addresses: [192.0.2.7], ports: [{number: 3306, name: mysql, protocol: TCP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ranges}
+spec: {hosts: [net.example.com], addresses: [198.51.100.0/24, 198.51.100.128/25], ports: [{number: 9000, name: tcp, protocol: TCP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: anywhere}
+spec: {hosts: ['*.wiki.org'], ports: [{number: 443, name: tls, protocol: TLS}, {number: 80, name: http, protocol: HTTP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: it}
+spec:
+  workloadSelector: {labels: {app: details}}
+  egress:
+  - {port: {number: 9080, name: own, protocol: HTTP}, bind: 127.0.0.1, hosts: ['./reviews.default.svc.cluster.local']}
+  - {hosts: ['./ratings.default.svc.cluster.local', 'data/*']}
 """
 
 
+def leave(url: str, workload: str = "productpage-v1", text: str = ENTRIES) -> str:
+    """The listener for a call from a workload."""
+    given = snapshot(text, MORE)
+    sites = placed(given.topology)
+    instance = given.topology.names[workload][0]
+    config = translate(given, Proxy(instance))
+    grounds = Grounds(given, config, sites.by_address[instance.address], sites, lambda name: None, Written())
+    listener = listener_for(grounds, call_of(url))
+    assert listener in ground(grounds).listeners, "no call goes where nothing listens"
+    return listener
+
+
 @pytest.mark.parametrize(
-    ("authority", "listener"),
+    ("url", "listener"),
     [
+        ("http://reviews:9080", "0.0.0.0_9080"),
+        ("http://REVIEWS.default:9080", "0.0.0.0_9080"),
+        ("http://reviews.default.svc.cluster.local.:9080", "0.0.0.0_9080"),
+        ("http://example.com:9080", "0.0.0.0_9080"),
+        ("http://example.com", "0.0.0.0_80"),
+        ("http://example.com:1234", "virtualOutbound"),
+        ("tcp://example.com:1234", "virtualOutbound"),
+        # an address of its own, by each of its names
         *(
-            ("reviews:9080", "0.0.0.0_9080"),
-            ("REVIEWS.default:9080", "0.0.0.0_9080"),
-            ("example.com:9080", "0.0.0.0_9080"),
+            (f"tcp://{host}:7000", "10.0.0.83_7000")
+            for host in ("guess", "10.0.0.83", "guess.default.svc", "Guess.default")
         ),
-        *(
-            ("guess:7000", "10.0.0.83_7000"),
-            ("10.0.0.83:7000", "10.0.0.83_7000"),
-            ("guess.default.svc:7000", "10.0.0.83_7000"),
-        ),
-        *(
-            ("example.com:7000", "virtualOutbound"),
-            ("example.com", "0.0.0.0_80"),
-            ("example.com:1234", "virtualOutbound"),
-        ),
+        ("tcp://lines:7001", "10.0.0.84_7001"),
+        ("tcp://example.com:7001", "virtualOutbound"),
+        # hosts of ServiceEntries, their addresses, and what lies in their ranges
+        ("tcp://db.example.com:3306", "192.0.2.7_3306"),
+        ("tcp://192.0.2.7:3306", "192.0.2.7_3306"),
+        ("tcp://192.0.2.8:3306", "virtualOutbound"),
+        ("tcp://198.51.100.1:9000", "0.0.0.0_9000 198.51.100.0/24"),
+        ("tcp://198.51.100.200:9000", "0.0.0.0_9000 198.51.100.128/25"),
+        ("tcp://net.example.com:9000", "0.0.0.0_9000 198.51.100.0/24"),
+        ("tcp://203.0.113.1:9000", "0.0.0.0_9000"),
+        ("tls://en.wiki.org", "0.0.0.0_443"),
+        ("https://other.org", "0.0.0.0_443"),
+        ("http://en.wiki.org", "0.0.0.0_80"),
+        # a Service without an address: its pods
+        ("tcp://headless.data:5432", "POD0_5432"),
+        ("tcp://db-1.headless.data:5432", "POD1_5432"),
+        ("tcp://db-1.headless.data.svc.cluster.local:5432", "POD1_5432"),
+        ("http://headless.data:8008", "0.0.0.0_8008"),
     ],
 )
-def test_the_way_out(authority: str, listener: str) -> None:
-    """A call leaves through the listener of its Service's address, else of its port, else of the rest."""
-    made = topology(MORE)
-    assert listener_for(made, made.names["productpage-v1"][0], config("", manifests=MORE), authority) == listener
+def test_the_way_out(url: str, listener: str) -> None:
+    """A call leaves through the listener of its destination's address, else of its port, else of the rest."""
+    pods = [each.address for each in topology(MORE).names["db"]]
+    assert leave(url) == listener.replace("POD0", pods[0]).replace("POD1", pods[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "http://reviews:80",
+            "the Service reviews.default.svc.cluster.local has no port 80, and no rule takes the call; it has 9080",
+        ),
+        ("tcp://reviews:1234", "has no port 1234"),
+        ("tcp://nobody:1", "no instance stands behind nobody.default.svc.cluster.local"),
+        ("tcp://localhost:9080", "nothing listens there"),
+        ("http://db-1.headless.data:8008", "a pod is called at its own address"),
+        ("http://POD0:9080", "a pod is called at its own address"),
+    ],
+)
+def test_calls_that_would_arrive_in_a_cluster(url: str, said: str) -> None:
+    """What would arrive within the mesh without a rule, and cannot here, is not answered by a stand-in for the world outside."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        leave(url.replace("POD0", topology(MORE).names["db"][0].address))
+
+
+def test_the_way_out_with_a_sidecar() -> None:
+    """What a Sidecar leaves out is let through to where it is; what it binds is called there."""
+    details = "details-v1"
+    assert leave("http://localhost:9080", details) == "127.0.0.1_9080"
+    assert leave("http://127.0.0.1:9080", details) == "127.0.0.1_9080"
+    for name in ("ratings", "reviews"):  # the routes tell apart which of them it knows
+        assert leave(f"http://{name}:9080", details) == "0.0.0.0_9080"
+    assert leave("tcp://lines:7001", details) == "virtualOutbound 10.0.0.84_7001"
+    assert leave("tcp://guess:7000", details) == "virtualOutbound 10.0.0.83_7000"
+    with pytest.raises(ValueError, match="nothing listens there"):
+        leave("http://localhost:9081", details)
+
+
+def test_the_way_out_where_nothing_else_is_allowed() -> None:
+    """REGISTRY_ONLY: a call to what is not known leaves all the same, and is blocked on its way."""
+    blocked = "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: it}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ['./ratings.default.svc.cluster.local']}]}\n"
+    assert leave("http://reviews:9080", text=blocked) == "0.0.0.0_9080"
+    assert leave("tcp://lines:7001", text=blocked) == "virtualOutbound"
+    assert leave("http://reviews:1234", text=blocked) == "virtualOutbound"
 
 
 def missing(text: str, **clusters: int) -> list[str]:

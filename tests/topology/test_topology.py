@@ -176,7 +176,7 @@ def test_labels_of_locality(label: str) -> None:
 
 def test_kinds_that_do_not_matter_are_passed_over() -> None:
     """What describes no topology is not looked at, however it is formed."""
-    text = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: [x]}\ndata: 5\n---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\nspec: []\n"
+    text = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: a, labels: [x]}\nspec: 5\n---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\nspec: []\n"
     assert read(text).services == ()
 
 

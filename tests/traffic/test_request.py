@@ -39,7 +39,7 @@ def test_a_url_has_authority_and_path(target: str, authority: str, path: str) ->
 @pytest.mark.parametrize(
     "target",
     [
-        *("reviews/0", "", "https://reviews/", "HTTPS://reviews/", "ftp://x/", "/a b", "/a\r\nX: y", "/a#b", "/ä"),
+        *("reviews/0", "", "HTTPS://reviews/", "https:///x", "ftp://x/", "/a b", "/a\r\nX: y", "/a#b", "/ä"),
         *("http:///x", "http://user:pw@host/", "http://host:port/", "http://host:99999/"),
     ],
 )
@@ -49,10 +49,11 @@ def test_a_wrong_target_is_refused(target: str) -> None:
         GET(target)
 
 
-def test_the_refusal_of_https_says_what_to_do() -> None:
-    """TLS is refused with a sentence, not with a protocol error later."""
-    with pytest.raises(ValueError, match=r"TLS is not supported .* use http://"):
-        GET("https://reviews:9080/")
+def test_schemes() -> None:
+    """A URL of https is a request too; a path has the scheme that is usual."""
+    secure = GET("https://reviews:9080/a?b")
+    assert (secure.scheme, secure.authority, secure.path) == ("https", "reviews:9080", "/a?b")
+    assert (GET("http://reviews/").scheme, GET("/https://x").scheme) == ("http", "http")
 
 
 @pytest.mark.parametrize("character", ["\r", "\n", "\0", "\x7f", "\x1b"])

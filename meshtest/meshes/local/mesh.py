@@ -7,24 +7,29 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from meshtest.authority import Authority
 from meshtest.errors import MeshError
+from meshtest.explain.decision import decide
+from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change
-from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
-from meshtest.meshes.local.ground import Grounds, ground
+from meshtest.meshes.local.ground import ground
+from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.loopback import Loopback
 from meshtest.meshes.local.site import Sites, sites
+from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upstreams, workloads
+from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
-from meshtest.meshes.local.workloads import Workloads, plan
+from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
@@ -36,6 +41,7 @@ from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
 Keyed = Mapping[tuple[str, str, str, str], Resource]
 
 _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
+_MOST_WATCHED = 8  # route configurations of a gateway; each takes an inotify instance
 _ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
@@ -46,6 +52,20 @@ class _Way:
     envoy: Envoy
     listener: str
     host: str
+    certain: bool = True
+
+
+def _server_name(way: _Way, call: Call) -> str | None:
+    """The name that TLS asks for; None for a call in the clear."""
+    return (call.host or way.host) if call.encrypted else None
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What a proxy would be sent by istiod, and what becomes of it here."""
+
+    grounds: Grounds
+    grounded: ProxyConfig
 
 
 class LocalMesh:
@@ -63,12 +83,15 @@ class LocalMesh:
         self._guardian: Guardian | None = None
         self._workloads: Workloads | None = None
         self._envoys: dict[str, Envoy] = {}
-        self._configs: dict[str, ProxyConfig] = {}
+        self._grounds: dict[str, Grounds] = {}
         self._sent: dict[str, ProxyConfig] = {}
         self._memory = Memory()
         self._texts = change.Texts()
         self._large: set[str] = set()  # names of route configurations that have been large; they stay binary
         self._snapshot = Snapshot(topology, (), self._memory)
+        self._authority: Authority | None = None
+        self._proved = False
+        self._vault = Vault(topology, lambda: self.authority)
         try:
             self._sites = self._place()
             self._start()
@@ -86,19 +109,25 @@ class LocalMesh:
             (_quick_place(), tempfile.gettempdir()), tuple(claim.fileno() for claim in self._loopback.claims)
         )
         folder, logs = map(Path, guardian.folders)
-        shared: dict[int, Json] = {}
-        self._workloads = Workloads(plan(self.topology, self._sites), logs / "workloads.log", guardian.group)
+        self._workloads = Workloads(logs / "workloads.log", guardian.group)
         for number, site in enumerate(self._sites.by_address.values()):
             name = f"{site.instance.name}.{site.instance.namespace}"
-            envoy = Envoy(name, site, folder / f"p{number}", logs / f"p{number}", self._large)
-            self._envoys[site.instance.address] = envoy
-            self._configs[site.instance.address], self._sent[site.instance.address] = self._translated(
-                self._snapshot, envoy, shared
+            self._envoys[site.instance.address] = Envoy(
+                name, site, folder / f"p{number}", logs / f"p{number}", self._large
             )
-            change.write_initial(envoy, self._sent[site.instance.address])
+        new = self._translated(self._snapshot)
+        self._workloads.begin(self._stand_ins, self._upstreams(new))
+        for address, each in new.items():
+            change.write_initial(self._envoys[address], each.grounded)
+        self._take(new)
         check_watches(sum(2 + len(config.routes) for config in self._sent.values()))
         for envoy in self._envoys.values():
             envoy.start(self._executable, guardian.group)
+
+    @cached_property
+    def _stand_ins(self) -> dict[str, Json]:
+        """Those that the topology has whatever resources are in force."""
+        return workloads(self.topology, self._sites)
 
     def wait_ready(self) -> None:
         """Wait until all workloads listen and all proxies are ready; if one is not, MeshError says why, and all are ended."""
@@ -106,6 +135,8 @@ class LocalMesh:
         deadline = time.monotonic() + DEADLINE
         try:
             self._workloads.wait_ready()
+            if any(map(speaks_tls, self._stand_ins.values())):
+                self._prove()
             for envoy in self._envoys.values():
                 envoy.wait_ready(deadline)
                 change.check_accepted(envoy)
@@ -113,15 +144,26 @@ class LocalMesh:
             self.close()
             raise
 
-    def _translated(self, snapshot: Snapshot, envoy: Envoy, shared: dict[int, Json]) -> tuple[ProxyConfig, ProxyConfig]:
-        config = translate(snapshot, Proxy(envoy.site.instance))
-        self._large.update(name for name, routes in config.routes.items() if is_large(routes))
-        return config, ground(config, Grounds(envoy.site, self._sites, self._watched(envoy), shared))
+    def _translated(self, snapshot: Snapshot) -> dict[str, _Config]:
+        """What each proxy is to be sent, by its instance's address."""
+        shared: dict[tuple[int, str], Json] = {}
+        out = {}
+        for address, envoy in self._envoys.items():
+            config = translate(snapshot, Proxy(envoy.site.instance))
+            self._large.update(name for name, routes in config.routes.items() if is_large(routes))
+            watched = self._watched(envoy, config)
+            grounds = Grounds(snapshot, config, envoy.site, self._sites, watched, self._vault, shared)
+            out[address] = _Config(grounds, ground(grounds))
+        return out
 
-    def _watched(self, envoy: Envoy) -> Callable[[str], str | None]:
-        """Routes are watched where traffic flows: at gateways, in sidecars for the ports of workloads; and where there are many."""
-        watched = self._flowing | self._large
-        return lambda name: envoy.routes_file(name) if envoy.site.instance.gateway or name in watched else None
+    def _watched(self, envoy: Envoy, config: ProxyConfig) -> Callable[[str], str | None]:
+        """Routes are watched where traffic flows: at gateways (as many as there may be), in sidecars for the ports of workloads.
+
+        And where there are many.
+        """
+        flowing = sorted(config.routes)[:_MOST_WATCHED] if envoy.site.instance.gateway else self._flowing
+        watched = self._large.union(flowing)
+        return lambda name: envoy.routes_file(name) if name in watched else None
 
     @cached_property
     def _flowing(self) -> frozenset[str]:
@@ -135,25 +177,74 @@ class LocalMesh:
         )
 
     def put(self, resources: Keyed) -> None:
-        """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError."""
+        """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError.
+
+        WrongResources names what translates, and cannot be run here.
+        """
         self.check()
         check_limits(resources.values(), self._sites.apart)
         snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
         _open(self._sites, snapshot)
-        shared: dict[int, Json] = {}
-        new = {address: self._translated(snapshot, envoy, shared) for address, envoy in self._envoys.items()}
-        changed = [address for address in new if new[address][1] != self._sent[address]]
+        new = self._translated(snapshot)
+        before = self._stand_ins | additional(self._snapshot, self._sites)
+        after = self._stand_ins | additional(snapshot, self._sites)
+        changed = [address for address in new if new[address].grounded != self._sent[address]]
         self._texts.forget()
-        steps = [change.Step(self._envoys[each], self._sent[each], new[each][1], self._texts) for each in changed]
+        steps = [change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts) for each in changed]
+        assert self._workloads is not None
         try:
+            self._stand(after)
             change.take(steps)
         except MeshError:
             with contextlib.suppress(MeshError):  # the first error is the one to know
                 change.take([step.back() for step in steps])
+                self._workloads.add(before)
+                self._workloads.keep(before)
             raise
+        self._workloads.call(self._upstreams(new))
+        self._workloads.keep(after)
         self._snapshot = snapshot
-        for address in changed:
-            self._configs[address], self._sent[address] = new[address]
+        self._take(new)
+
+    def _stand(self, stand_ins: Mapping[str, Json]) -> None:
+        assert self._workloads is not None
+        if any(map(speaks_tls, stand_ins.values())):
+            self._prove()
+        self._workloads.add(stand_ins)
+
+    def _take(self, new: Mapping[str, _Config]) -> None:
+        """Remember what the proxies have been sent."""
+        for address, each in new.items():
+            self._grounds[address], self._sent[address] = each.grounds, each.grounded
+
+    def _upstreams(self, new: Mapping[str, _Config]) -> dict[str, Json]:
+        """Where workloads call Services, by the names of their stand-ins; those whose listeners are the same ones are left out."""
+        return {
+            name: upstreams(each.grounds)
+            for address, each in new.items()
+            if (name := name_of(each.grounds.site.instance)) in self._stand_ins
+            and (address not in self._sent or self._sent[address].listeners.keys() != each.grounded.listeners.keys())
+        }
+
+    @property
+    def authority(self) -> Authority:
+        """The certificate authority of this mesh, made when it is first asked for: what proves itself here does so by it."""
+        if self._authority is None:
+            self._authority = Authority.new()
+        return self._authority
+
+    @property
+    def trusted(self) -> str:
+        """Certificates (PEM) that clients are to trust: the authority's, and those in the Secrets of the manifests."""
+        return self.authority.pem + self._vault.given
+
+    def _prove(self) -> None:
+        """Let the stand-ins speak TLS, unless they do already."""
+        if not self._proved:
+            assert self._workloads is not None
+            assert self._guardian is not None
+            self._workloads.prove(self.authority, Path(self._guardian.folders[0]), self._vault.given)
+            self._proved = True
 
     def check(self) -> None:
         """MeshError if a proxy or the workloads have ended."""
@@ -166,39 +257,46 @@ class LocalMesh:
         """The names of all workloads."""
         return list(self.topology.names)
 
-    def enter(self, request: Request) -> Target:
-        """At the listener of the Gateway's server for the request's port; without an authority at the first HTTP server."""
-        way = self._way(None, request)
-        return Target(way.envoy.site.listener(way.listener), way.host)
+    def enter(self, what: Request | str) -> Target:
+        """At the listener of the Gateway's server on the call's port; without an authority at the first of HTTP in the clear."""
+        return self._target(self._way(None, call_of(what)), call_of(what))
 
-    def leave(self, workload: str, request: Request) -> Target:
-        """At the outbound listener of the workload's (first) sidecar that takes the request's host and port."""
-        way = self._way(workload, request)
-        return Target(way.envoy.site.listener(way.listener), way.host, way.envoy.site.address)
+    def leave(self, workload: str, what: Request | str) -> Target:
+        """At the outbound listener of the workload's (first) sidecar that takes calls to the host and port."""
+        call = call_of(what)
+        if call.encrypted:
+            self._prove()  # whoever answers may be the stand-in for all hosts that nobody names
+        way = self._way(workload, call)
+        return replace(self._target(way, call), source=way.envoy.site.address)
+
+    def _target(self, way: _Way, call: Call) -> Target:
+        listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
+        return Target(listener, way.host, server_name=name, certain=way.certain)
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """What the translated routes say of a request."""
-        way = self._way(workload, request)
-        config = self._configs[way.envoy.site.instance.address]
-        found = decide(config, way.listener, way.host, request)
+        call = call_of(request)
+        way = self._way(workload, call)
+        config = self._grounds[way.envoy.site.instance.address].config
+        found = decide(config, way.listener, way.host, request, _server_name(way, call))
         if found is None:
             return None
         return Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
 
-    def _way(self, workload: str | None, request: Request) -> _Way:
-        """Where a request meets its first proxy."""
+    def _way(self, workload: str | None, call: Call) -> _Way:
+        """Where a call meets its first proxy."""
         if workload is None:
             gateway = self._gateway()
-            server, host = entrance(self._snapshot, Proxy(gateway.site.instance), request)
-            return _Way(gateway, f"{server.bind or '0.0.0.0'}_{server.target}", host)
+            server, host = entrance(self._snapshot, Proxy(gateway.site.instance), call)
+            certain = "*" not in server.server_names or not server.encrypted
+            return _Way(gateway, f"{server.bind or '0.0.0.0'}_{server.target}", host, certain)
         envoy = self._of(workload)
-        if request.authority is None:
-            raise ValueError(
-                f"a request from {workload} needs an absolute URL, such as http://reviews:9080{request.path}"
-            )
-        instance = envoy.site.instance
-        listener = listener_for(self.topology, instance, self._configs[instance.address], request.authority)
-        return _Way(envoy, listener, request.authority)
+        if call.authority is None:
+            raise ValueError(f"a request from {workload} needs an absolute URL, such as http://reviews:9080/reviews/0")
+        address = envoy.site.instance.address
+        if envoy.site.instance.gateway:
+            raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
+        return _Way(envoy, listener_for(self._grounds[address], call), call.authority)
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""

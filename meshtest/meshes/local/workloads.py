@@ -9,28 +9,26 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from meshtest.authority import Authority
 from meshtest.errors import MeshError
-from meshtest.meshes.local.site import Address, Site, Sites
-from meshtest.topology.instance import Instance
-from meshtest.topology.service import DOMAIN
-from meshtest.topology.topology import Topology
-from meshtest.translate.inbound_port import inbound_ports
-from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
 
-BOOKINFO = ("productpage", "details", "ratings", "reviews")
 DEADLINE = 20.0  # seconds; it takes 0.1
 
 
 class Workloads:
-    """The process behind all sidecars, and its command channel."""
+    """The process behind all sidecars: which stand-ins it runs, and its command channel (`meshtest.bookinfo.control`)."""
 
-    def __init__(self, plan: Json, log: Path, group: int) -> None:
+    def __init__(self, log: Path, group: int) -> None:
         self._log = log
+        self._commands = 0
+        self._running: dict[str, Json] = {}
+        self._calling: dict[str, Json] = {}
         package_root = str(Path(__file__).parents[3])
         environment = {
             **os.environ,
@@ -45,7 +43,51 @@ class Workloads:
                 env=environment,
                 process_group=group,
             )
-        self._send(plan)
+
+    def begin(self, stand_ins: Mapping[str, Json], upstreams: Mapping[str, Json]) -> None:
+        """Start these stand-ins, that call the Services there; `wait_ready` waits for them."""
+        self._running, self._calling = dict(stand_ins), dict(upstreams)
+        plan = [
+            each | ({"upstreams": upstreams[name]} if name in upstreams else {}) for name, each in stand_ins.items()
+        ]
+        self._send({"instances": plan})
+
+    def prove(self, authority: Authority, folder: Path, trusted: str) -> None:
+        """Give it what to speak TLS with; keys pass through files in `folder`."""
+        self._command("prove", authority=[authority.pem, authority.key], folder=str(folder), trusted=trusted)
+
+    def add(self, wanted: Mapping[str, Json]) -> None:
+        """Start those of these stand-ins that do not run yet, or run as something else."""
+        begins = [each for name, each in wanted.items() if self._running.get(name) != each]
+        if ends := [each["name"] for each in begins if each["name"] in self._running]:
+            self._remove(ends)
+        if begins:
+            self._command("add", instances=begins)
+            self._running |= {each["name"]: each for each in begins}
+
+    def keep(self, wanted: Mapping[str, Json]) -> None:
+        """End all stand-ins but these."""
+        if ends := [name for name in self._running if name not in wanted]:
+            self._remove(ends)
+
+    def call(self, upstreams: Mapping[str, Json]) -> None:
+        """Make workloads call Services at these addresses."""
+        changed = {name: each for name, each in upstreams.items() if self._calling.get(name) != each}
+        if changed:
+            self._command("call", upstreams=changed)
+            self._calling |= changed
+
+    def _remove(self, names: list[str]) -> None:
+        self._command("remove", instances=names)
+        for name in names:
+            del self._running[name]
+
+    def _command(self, name: str, **members: Any) -> None:
+        self._commands += 1
+        self._send({"id": self._commands, "command": name, **members})
+        answer = self._receive()
+        if "error" in answer:
+            raise MeshError(f"the stand-in workloads refuse to {name}: {answer['error']}")
 
     def wait_ready(self) -> None:
         """Wait until every workload listens; MeshError says which address could not be had."""
@@ -95,51 +137,3 @@ class Workloads:
             )
             or "  (empty)"
         )
-
-
-def plan(topology: Topology, sites: Sites) -> Json:
-    """What the process is to run: each instance that is no gateway, and the hosts outside."""
-    snapshot = Snapshot(topology, ())
-    own = [_instance(snapshot, site) for site in sites.by_address.values() if not site.instance.gateway]
-    outside = {"name": "outside", "workload": "outside", "kind": "external", "listen": [list(sites.outside)]}
-    return {"instances": [*(each for each in own if each["listen"]), outside]}
-
-
-def _instance(snapshot: Snapshot, site: Site) -> Json:
-    instance = site.instance
-    ports = [each.number for each in inbound_ports(snapshot, Proxy(instance))]
-    return {
-        "name": instance.name,
-        "workload": instance.workload,
-        "app": instance.app,
-        "version": instance.version or "",
-        "namespace": instance.namespace,
-        "kind": _kind(instance),
-        "listen": [list(site.workload(port)) for port in ports],
-        "env": dict(instance.env),
-        "upstreams": {name: list(address) for name, address in upstreams(snapshot.topology, site).items()},
-    }
-
-
-def _kind(instance: Instance) -> str:
-    """Bookinfo's own programs are known by their image; anything else is a generic echo."""
-    containers = instance.resource.spec.get("template", {}).get("spec", instance.resource.spec).get("containers") or []
-    images = [str(each.get("image", "")) for each in containers if isinstance(each, dict)]
-    for name in BOOKINFO:
-        if any(f"examples-bookinfo-{name}-" in image for image in images):
-            return name
-    return "echo"
-
-
-def upstreams(topology: Topology, site: Site) -> dict[str, Address]:
-    """Where the workload reaches each Service by each of its names, as `host:port`."""
-    out: dict[str, Address] = {}
-    for service in topology.services:
-        short = f"{service.name}.{service.namespace}"
-        names = [short, f"{short}.svc", f"{short}.{DOMAIN}"] + (
-            [service.name] if service.namespace == site.instance.namespace else []
-        )
-        for port in service.ports:
-            listener = f"0.0.0.0_{port.number}" if port.protocol.http else f"{service.address}_{port.number}"
-            out |= {f"{name}:{port.number}": site.listener(listener) for name in names}
-    return out
