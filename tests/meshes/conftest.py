@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from meshtest.evidence import Finding
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
+from meshtest.source import Source
 from meshtest.topology.default import default_topology
+from tests.meshes.manifests import TOWN
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,59 @@ def put(bookinfo: LocalMesh) -> Iterator[Callable[[str], None]]:
 
     yield put
     bookinfo.put({})
+
+
+class Unwatched:
+    """Nobody wants to know what a source finds."""
+
+    def record(self, found: Finding) -> None:
+        """Forgets it."""
+
+    def progress(self, text: str) -> None:
+        """Shows nothing."""
+
+    def reweighted(self, rule: Any, weights: Any) -> Any:
+        """No rule is changed."""
+        raise AssertionError(rule)
+
+
+class Town:
+    """A mesh that runs tcp-echo in two versions, a web server with TLS, a database without a cluster IP, and an egress gateway."""
+
+    def __init__(self, mesh: LocalMesh) -> None:
+        self.mesh = mesh
+        self.ingress = Source(mesh, None, 16, Unwatched())
+
+    def put(self, text: str) -> None:
+        """Puts exactly these resources in force."""
+        self.mesh.put({resource.key: resource for resource in check(read_text(text, "test.yaml"))})
+
+    def workload(self, name: str = "web-v1") -> Source:
+        """A workload as a source of calls."""
+        return Source(self.mesh, name, 16, Unwatched())
+
+    def address(self, workload: str, number: int = 0) -> str:
+        """The (virtual) address of an instance."""
+        return self.mesh.topology.names[workload][number].address
+
+
+@pytest.fixture(scope="module")
+def running_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    file = tmp_path_factory.mktemp("town") / "town.yaml"
+    file.write_text(TOWN)
+    mesh = LocalMesh(default_topology([file]))
+    try:
+        mesh.wait_ready()
+        yield Town(mesh)
+    finally:
+        mesh.close()
+
+
+@pytest.fixture
+def town(running_town: Town) -> Iterator[Town]:
+    """A town in which nothing is in force; what a test puts there is taken back."""
+    yield running_town
+    running_town.put("")
 
 
 @pytest.fixture
