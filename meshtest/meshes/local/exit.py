@@ -56,16 +56,20 @@ def _objection(grounds: Grounds, call: Call, listener: str, service: Service | N
             "a pod is called at its own address, which only TCP ports of a Service without an address can be here: "
             "call the Service"
         )
-    if call.scheme == "http" and listener != CATCH_ALL and _speaks_tls(grounds, call):
-        return "the ServiceEntry says that TLS is spoken there, so that a sidecar does not read the call: use https"
+    if call.scheme != "tcp" and listener != CATCH_ALL and _misunderstood(grounds, call):
+        spoken = "in the clear" if call.encrypted else "with TLS"
+        return f"the ServiceEntry of the host says that its port is spoken to {spoken}, so that a sidecar does not read the call"
     return ""
 
 
-def _speaks_tls(grounds: Grounds, call: Call) -> bool:
-    """Whether a ServiceEntry for this host, that gives no address for it, says that its port carries TLS."""
+def _misunderstood(grounds: Grounds, call: Call) -> bool:
+    """Whether a ServiceEntry for this host, that gives no address for it, says that its port carries TLS where the call does not.
+
+    Or HTTP in the clear where it does. Then the call goes on, to a host of which nothing more is known here.
+    """
     entries = [each for each in grounds.snapshot.registry.services if each.entry and not each.address]
-    ports = [each.port(call.port) for each in entries if within(call.host, each.hostname.lower())]
-    return any(port is not None and port.protocol.tls for port in ports)
+    found = [each.port(call.port) for each in entries if within(call.host, each.hostname.lower())]
+    return any(port and (port.protocol.http if call.encrypted else port.protocol.tls) for port in found)
 
 
 def _arrives(grounds: Grounds, service: Service, port: int) -> bool:
