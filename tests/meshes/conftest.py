@@ -14,7 +14,6 @@ from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
 from meshtest.source import Source
 from meshtest.topology.default import default_topology
-from tests.meshes.manifests import TOWN
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ class Unwatched:
 
 
 class Town:
-    """A mesh that runs tcp-echo in two versions, a web server with TLS, a database without a cluster IP, and an egress gateway."""
+    """A mesh that runs what a module of tests gives (`MANIFESTS`)."""
 
     def __init__(self, mesh: LocalMesh) -> None:
         self.mesh = mesh
@@ -74,9 +73,10 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def running_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def running_town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Its manifests are few: each Envoy takes inotify instances, of which all meshes of a user share 128."""
     file = tmp_path_factory.mktemp("town") / "town.yaml"
-    file.write_text(TOWN)
+    file.write_text(request.module.MANIFESTS)
     mesh = LocalMesh(default_topology([file]))
     try:
         mesh.wait_ready()

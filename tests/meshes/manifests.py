@@ -46,8 +46,9 @@ def to(subset: str) -> str:
     return f"[{{route: [{{destination: {{host: reviews, subset: {subset}}}}}]}}]"
 
 
-TOWN = """
 # Istio's tcp-echo sample, in substance: its Service, and a workload of each of two versions.
+TCP_ECHO = """
+---
 apiVersion: v1
 kind: Service
 metadata: {name: tcp-echo}
@@ -70,8 +71,12 @@ spec:
   template:
     metadata: {labels: {app: tcp-echo, version: v2}}
     spec: {containers: [{name: tcp-echo, image: "docker.io/istio/tcp-echo-server:1.3", args: ["9000,9001,9002", two]}]}
----
+"""
+
+
 # A workload that speaks HTTP, and TLS by itself.
+WEB = """
+---
 apiVersion: v1
 kind: Service
 metadata: {name: web}
@@ -83,6 +88,11 @@ metadata: {name: web-v1}
 spec:
   selector: {matchLabels: {app: web}}
   template: {metadata: {labels: {app: web, version: v1}}, spec: {containers: [{name: web, image: example/web}]}}
+"""
+
+
+# Two pods behind a Service without an address.
+DATABASE = """
 ---
 apiVersion: v1
 kind: Service
@@ -96,8 +106,12 @@ spec:
   replicas: 2
   selector: {matchLabels: {app: db}}
   template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: example/db}]}}
----
+"""
+
+
 # Istio's egress gateway as its Helm chart installs it, as far as traffic goes.
+EGRESS_GATEWAY = """
+---
 apiVersion: v1
 kind: Service
 metadata: {name: istio-egressgateway, namespace: istio-system}

@@ -15,6 +15,7 @@ from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.source import Source
 from meshtest.topology.default import default_topology
 from tests.meshes.conftest import Town, Unwatched
+from tests.meshes.manifests import TCP_ECHO, WEB
 from tests.meshes.test_tcp import line, versions
 from tests.resources.bookinfo_networking import text
 
@@ -38,6 +39,7 @@ def service(spec: str, name: str = "it") -> str:
     )
 
 
+MANIFESTS = TCP_ECHO + WEB
 HTTP = "{number: 80, name: http, protocol: HTTP}"
 
 

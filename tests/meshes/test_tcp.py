@@ -10,7 +10,9 @@ from scipy.stats import binom
 
 from meshtest.source import Source
 from tests.meshes.conftest import Town
+from tests.meshes.manifests import DATABASE, TCP_ECHO, WEB
 
+MANIFESTS = TCP_ECHO + WEB + DATABASE
 SUBSETS = """---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
