@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from meshtest.errors import MeshError, MeshtestError, PolicyViolation, ResourceError
+    from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
     from meshtest.judging.expectation import Expectation, Split, judge, split
     from meshtest.judging.split_test import SplitTest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from meshtest.traffic.sample import Sample
 
 _HOMES = {
-    "meshtest.errors": ("MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
+    "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.expectation": ("Expectation", "Split", "judge", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
@@ -35,6 +35,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
+    "AnalysisWarning",
     "DELETE",
     "Driver",
     "Expectation",

@@ -31,6 +31,10 @@ class MeshError(MeshtestError):
     """The surroundings did not do their part: Envoy, a workload, an address, a deadline."""
 
 
+class AnalysisWarning(UserWarning):
+    """Resources that a test applies probably do not do what their author meant (see `meshtest analyze`)."""
+
+
 class PolicyViolation(AssertionError):
     """The mesh did not do what the test states must hold; carries the judgement with its figures."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from meshtest.source import Source
 
 
+Key = tuple[str, str, str, str]
+
+
 class Mesh:
     """The mesh as a test sees it: what the test applies is taken back after it."""
 
@@ -28,6 +32,7 @@ class Mesh:
         connections: int,
         record: Callable[[Finding], None],
         progress: Callable[[str], None],
+        analysis: str = "warn",
     ) -> None:
         self._backend = backend
         self._beside = beside
@@ -35,7 +40,8 @@ class Mesh:
         self._connections = connections
         self.record = record
         self.progress = progress
-        self._applied: dict[tuple[str, str, str, str], Resource] = {}
+        self._analysis = analysis
+        self._applied: dict[Key, Resource] = {}
 
     @property
     def kind(self) -> str:
@@ -53,9 +59,11 @@ class Mesh:
         """Put resources in force, each a path beside the test, YAML text (of several lines), or objects; returns when every proxy has them.
 
         An object that was applied before is replaced. Resources without a namespace go to `namespace`. Raises ResourceError for what is
-        not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed.
+        not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed. What is accepted but
+        probably not meant warns (`AnalysisWarning`), or raises ResourceError, as the ini value `mesh_analysis` says.
         """
         __tracebackhide__ = True
+        from meshtest.errors import AnalysisWarning, ResourceError
         from meshtest.resources.manifest import check, is_istio
         from meshtest.resources.problem import Problem, WrongResources
 
@@ -64,9 +72,20 @@ class Mesh:
         if strangers:
             remedy = "is no routing resource: workloads are given with --mesh-workloads, or the marker mesh_workloads"
             raise WrongResources([Problem(each, (), remedy) for each in strangers])
-        wanted = {**self._applied, **{resource.key: resource for resource in check(found)}}
+        applied = {resource.key: resource for resource in check(found)}
+        wanted = {**self._applied, **applied}
+        doubts = [] if self._analysis == "off" else self._doubts(wanted, applied)
+        if doubts and self._analysis == "error":
+            raise ResourceError("\n".join(doubts))
         self._backend.put(wanted)
         self._applied = wanted
+        for doubt in doubts:
+            warnings.warn(AnalysisWarning(doubt), stacklevel=2)
+
+    def _doubts(self, wanted: Mapping[Key, Resource], applied: Mapping[Key, Resource]) -> list[str]:
+        from meshtest.analysis.applied import doubts
+
+        return [str(finding) for finding in doubts(self._backend.topology, wanted.values(), frozenset(applied))]
 
     def _read(self, what: Any, namespace: str) -> list[Resource]:
         from meshtest.resources.manifest import read_files, read_objects, read_text
@@ -150,6 +169,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         session.connections,
         lambda found: session.record(request.node, found),
         session.progress,
+        session.analysis,
     )
     try:
         yield own

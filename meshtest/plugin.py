@@ -34,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "mesh_workloads", "manifests of what runs in the local mesh, relative to the ini file", type="args", default=[]
     )
+    parser.addini(
+        "mesh_analysis",
+        "what to do with findings of `meshtest analyze` in resources that a test applies: warn, error or off",
+        default="warn",
+    )
     parser.addini("mesh_connections", "connections that a measurement keeps open", default="16")
 
 
@@ -51,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     kind = config.getoption("mesh") or config.getini("mesh")
     if kind != "local":
         raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local")
+    if config.getini("mesh_analysis") not in ("warn", "error", "off"):
+        raise pytest.UsageError(f"mesh_analysis = {config.getini('mesh_analysis')}: must be warn, error or off")
     if not str(config.getini("mesh_connections")).isdigit():
         raise pytest.UsageError(
             f"mesh_connections = {config.getini('mesh_connections')}: must be a number from 1 to 1000"

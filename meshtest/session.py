@@ -27,6 +27,11 @@ class Session:
         """Connections that a measurement keeps open."""
         return int(_option(self._config, "mesh_connections"))
 
+    @property
+    def analysis(self) -> str:
+        """What happens with findings in resources that are applied: `warn`, `error` or `off`."""
+        return str(self._config.getini("mesh_analysis"))
+
     def backend(self, item: pytest.Item) -> Mesh:
         """The mesh for a test: with the workloads of its marker, else those of the command line or ini file, else Bookinfo."""
         paths = self._workloads(item)

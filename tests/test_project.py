@@ -13,6 +13,7 @@ import meshtest
 ROOT = Path(__file__).parents[1]
 PUBLIC = [
     *(
+        "AnalysisWarning",
         "DELETE",
         "Driver",
         "Expectation",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meshtest.resources.resource import Resource
+from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 
 
@@ -73,6 +74,8 @@ class Mesh(Protocol):
     """Where resources take effect."""
 
     kind: str
+    topology: Topology
+    """What exists there, apart from the resources that are put in force."""
 
     @property
     def authority(self) -> Authority:

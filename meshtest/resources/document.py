@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+import yaml
 
 from meshtest.errors import ResourceError
 from meshtest.resources.scalar import as_key, resolved
-from meshtest.resources.yaml_tree import MAX_DEPTH, Alias, Mapping, Node, Scalar, Sequence, trees
+from meshtest.resources.yaml_tree import (
+    MAX_DEPTH,
+    Alias,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    check_characters,
+    not_yaml,
+    trees,
+)
+from meshtest.resources.yaml_values import Unusual, Value, values
 
 Path = tuple[str | int, ...]
 
 MAX_BYTES = 4 << 20  # etcd refuses objects over 1.5 MiB; a file may hold several
 MAX_REPEATED = 100_000  # values that aliases add to those which are written out: an alias bomb ends here
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HALVES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its value and, for each path into it, the line (from 1) where that value's key or item stands."""
+    """One YAML document: its value and, for each path into it, the line (from 1) where that value's key or item stands.
+
+    Lines are looked up only when somebody asks: `text` is the document's own, which begins on line `first` of the file.
+    """
 
     value: Any
     file: str
-    lines: dict[Path, int] = field(repr=False)
+    text: str = field(default="", repr=False)
+    first: int = field(default=1, repr=False)
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of its nearest ancestor that has one."""
-        while path and path not in self.lines:
+        while path and path not in self._lines:
             path = path[:-1]
-        return self.lines.get(path, 1)
+        return self._lines.get(path, 1) + self.first - 1
+
+    def where(self, path: Path) -> str:
+        """`file:line` of `path`."""
+        return f"{self.file}:{self.line(path)}"
+
+    @cached_property
+    def _lines(self) -> dict[Path, int]:
+        builder = _Builder(self.file)
+        for tree in trees(self.text, self.file):
+            builder.value_of(tree.root)
+        return builder.lines
 
 
 def parse(text: str | bytes, file: str) -> list[Document]:
@@ -39,20 +72,41 @@ def parse(text: str | bytes, file: str) -> list[Document]:
         raise ResourceError(
             f"{file}: larger than {MAX_BYTES >> 20} MiB, which no Kubernetes manifest is; is it the right file?"
         )
-    documents = [_Builder(file).document(root) for root in trees(_decoded(text, file), file)]
-    return [document for document in documents if document.value is not None]
+    decoded = _decoded(text, file)
+    check_characters(decoded, file)
+    try:
+        found = values(decoded)
+    except yaml.YAMLError as error:
+        raise not_yaml(error, decoded, file) from None
+    except Unusual:
+        found = [Value(_Builder(file).value_of(tree.root), tree.begin, tree.line) for tree in trees(decoded, file)]
+    ends = [each.begin for each in found[1:]] + [len(decoded)]
+    return [
+        Document(each.value, file, decoded[each.begin : end], each.line)
+        for each, end in zip(found, ends, strict=False)
+        if each.value is not None
+    ]
 
 
 def _decoded(text: str | bytes, file: str) -> str:
-    if isinstance(text, str):
-        return text
+    """Text from bytes in UTF-8, or in UTF-16 with its mark; characters that JSON writes in two halves are put together."""
+    text = (text if isinstance(text, str) else _unicode(text, file)).removeprefix("\ufeff")
+    return _HALVES.sub(_whole, text) if "\\u" in text and text.lstrip().startswith("{") else text
+
+
+def _unicode(content: bytes, file: str) -> str:
+    encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8"
     try:
-        return text.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + 1
         raise ResourceError(
-            f"{file}:{line}: this is not text in UTF-8 (byte {error.start}); is it the right file?"
+            f"{file}:{line}: this is not text in {encoding.upper()} (byte {error.start}); is it the right file?"
         ) from None
+
+
+def _whole(halves: re.Match[str]) -> str:
+    return halves[1] + bytes.fromhex(halves[2] + halves[3]).decode("utf-16-be")
 
 
 class _Builder:
@@ -64,9 +118,9 @@ class _Builder:
         self.inside = 0  # aliases that this is within
         self.repeated = 0
 
-    def document(self, root: Node) -> Document:
+    def value_of(self, root: Node) -> Any:
         self.lines[()] = root.line
-        return Document(self.value(root, ()), self.file, self.lines)
+        return self.value(root, ())
 
     def value(self, node: Node, path: Path) -> Any:
         if isinstance(node, Alias):

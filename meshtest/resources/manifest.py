@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from meshtest.errors import ResourceError
-from meshtest.resources import name
 from meshtest.resources.annotations import check_annotations
-from meshtest.resources.document import MAX_BYTES, Document, Path, parse
+from meshtest.resources.document import Document, Path, parse
+from meshtest.resources.files import contents
 from meshtest.resources.kinds.authorization_policy import AUTHORIZATION_POLICY
 from meshtest.resources.kinds.destination_rule import DESTINATION_RULE, exported_with_selector, own_config_maps
 from meshtest.resources.kinds.envoy_filter import ENVOY_FILTER
@@ -32,9 +31,10 @@ from meshtest.resources.kinds.telemetry import TELEMETRY as TELEMETRY_SCHEMA
 from meshtest.resources.kinds.virtual_service import VIRTUAL_SERVICE
 from meshtest.resources.kinds.workload_entry import WORKLOAD_ENTRY
 from meshtest.resources.kinds.workload_group import WORKLOAD_GROUP
+from meshtest.resources.metadata import STRICT_METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource, resources
-from meshtest.resources.schema import TEXT, MapOf, Message, Report, Text, Type, Unsupported, nearest
+from meshtest.resources.schema import Report, Type, Unsupported, nearest
 
 NETWORKING, SECURITY, GATEWAY_API = "networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"
 TELEMETRY, EXTENSIONS = "telemetry.istio.io", "extensions.istio.io"
@@ -94,17 +94,6 @@ RULES: Mapping[tuple[str, str], tuple[ResourceRule, ...]] = {  # that look at mo
     (NETWORKING, "ServiceEntry"): (own_namespace_once, dynamic_without_waypoint),
 }
 
-METADATA = Message(
-    {
-        "name": Text(name.object_name),
-        "namespace": Text(lambda text: name.label(text) if text else None),
-        "labels": MapOf(TEXT),
-        "annotations": MapOf(TEXT),
-    },
-    nullable=("namespace", "labels", "annotations"),
-    closed=False,
-)
-
 
 def is_istio(resource: Resource) -> bool:
     """Whether this is Istio's (or the Gateway API's) to interpret, or was meant to be; other kinds describe the topology."""
@@ -121,33 +110,8 @@ def _group_meant(resource: Resource) -> str:
 
 
 def read_files(paths: Iterable[FilePath | str], namespace: str = "default") -> list[Resource]:
-    """The objects in these files, and in the *.yaml, *.yml and *.json files of these folders (sorted, not nested)."""
-    return [
-        found
-        for path in paths
-        for file in _files(FilePath(path))
-        for found in read_text(_bytes(file), str(file), namespace)
-    ]
-
-
-def _files(path: FilePath) -> list[FilePath]:
-    try:
-        if not path.is_dir():
-            return [path]
-        found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json") and file.is_file())
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be read: {error.strerror}") from None
-    if not found:
-        raise ResourceError(f"{path}: this folder holds no *.yaml, *.yml or *.json file")
-    return found
-
-
-def _bytes(file: FilePath) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ResourceError(f"{file}: cannot be read: {error.strerror}") from None
+    """The objects in these files, in the *.yaml, *.yml and *.json files of these folders, and (`-`) in the standard input."""
+    return [found for content, file in contents(paths) for found in read_text(content, file, namespace)]
 
 
 def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[Resource]:
@@ -158,8 +122,7 @@ def read_text(text: str | bytes, file: str, namespace: str = "default") -> list[
 def read_objects(objects: Iterable[Mapping[str, Any]], namespace: str = "default") -> list[Resource]:
     """Resources from plain objects, as a test may build them."""
     found = [
-        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}", {})
-        for n, each in enumerate(objects, 1)
+        Document(dict(each) if isinstance(each, Mapping) else each, f"object {n}") for n, each in enumerate(objects, 1)
     ]
     return resources(found, namespace)
 
@@ -183,7 +146,7 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
     def report(path: Path, message: str, *, unsupported: bool = False) -> None:
         problems.append(Problem(resource, path, message, unsupported))
 
-    METADATA.read(resource.body["metadata"], ("metadata",), report)
+    STRICT_METADATA.read(resource.body["metadata"], ("metadata",), report)
     check_annotations(resource, report)
     schema = SCHEMAS.get((resource.group, resource.kind))
     if schema is None:
@@ -195,6 +158,8 @@ def _check(resource: Resource, problems: list[Problem]) -> Resource:
             ("apiVersion",),
             f"there is no version {resource.api_version!r} of this kind; use {resource.group}/{served[0]}",
         )
+    if not isinstance(resource.body.get("status") or {}, dict):
+        report(("status",), "must be a mapping; it is the cluster's to write: take it away")
     for key in resource.body.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}:
         meant = nearest(str(key), ("spec", "metadata")) or "; it belongs under spec"
         report((str(key),), f"there is no field {key!r} here{meant}")

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _FIRST_LABEL = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")
-_OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
+_OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(
     rf"(?:(?P<domain>{_LABEL.pattern}(?:\.{_LABEL.pattern})*)/)?(?P<name>(?=.){_LABEL_VALUE.pattern})"

@@ -39,12 +39,12 @@ class Resource:
     @property
     def labels(self) -> Mapping[str, str]:
         """The labels of the object itself."""
-        return self.body["metadata"].get("labels") or {}
+        return _texts(self.body["metadata"].get("labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """The annotations of the object itself."""
-        return self.body["metadata"].get("annotations") or {}
+        return _texts(self.body["metadata"].get("annotations"))
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -68,6 +68,13 @@ class Resource:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+def _texts(given: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Labels or annotations; one without a value (null) is an empty text to Kubernetes."""
+    if not given or None not in given.values():
+        return given or {}
+    return {key: "" if value is None else value for key, value in given.items()}
+
+
 def dotted(path: Path) -> str:
     """A path as people write it: `spec.http[0].route[1].weight`."""
     out = ""
@@ -86,35 +93,32 @@ def resources(documents: list[Document], namespace: str = "default") -> list[Res
 
 
 def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iterator[Resource]:
-    where = f"{document.file}:{document.line(path)}"
     if not isinstance(value, dict):
         raise ResourceError(
-            f"{where}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is {named(value)}"
+            f"{document.where(path)}: a Kubernetes object is a mapping with apiVersion, kind and metadata; this is {named(value)}"
         )
     kind, api_version = value.get("kind"), value.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind or not api_version:
-        raise ResourceError(f"{where}: a Kubernetes object needs a kind and an apiVersion, each a text")
+        raise ResourceError(f"{document.where(path)}: a Kubernetes object needs a kind and an apiVersion, each a text")
     if kind == "List" or (kind.endswith("List") and "items" in value):
         yield from _items(value.get("items"), (*path, "items"), document, namespace)
         return
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or name in (None, ""):
-        raise ResourceError(f"{where}: {kind} has no metadata.name")
+        raise ResourceError(f"{document.where(path)}: {kind} has no metadata.name")
     if not isinstance(name, str):
-        at = document.line((*path, "metadata", "name"))
-        raise ResourceError(
-            f"{document.file}:{at}: {kind} metadata.name: must be a text; this is {named(name)} to YAML"
-        )
+        at = document.where((*path, "metadata", "name"))
+        raise ResourceError(f"{at}: {kind} metadata.name: must be a text; this is {named(name)} to YAML")
     own = metadata.get("namespace") or namespace
     if not isinstance(own, str):
-        at = document.line((*path, "metadata", "namespace"))
-        raise ResourceError(f"{document.file}:{at}: {kind} {name} metadata.namespace: must be a text")
+        at = document.where((*path, "metadata", "namespace"))
+        raise ResourceError(f"{at}: {kind} {name} metadata.namespace: must be a text")
     yield Resource(kind, api_version, name, "" if kind in CLUSTER_SCOPED else own, value, document, path)
 
 
 def _items(items: Any, path: Path, document: Document, namespace: str) -> Iterator[Resource]:
     if items is not None and not isinstance(items, list):
-        raise ResourceError(f"{document.file}:{document.line(path)}: the items of a List must be a list")
+        raise ResourceError(f"{document.where(path)}: the items of a List must be a list")
     for index, item in enumerate(items or ()):
         yield from _objects(item, (*path, index), document, namespace)

@@ -119,7 +119,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Duration:
-    """A span of time of at least `least` nanoseconds, or 0 where `zero`, in steps of `step`; comes back in Envoy's form.
+    """A span of time of at least `least` nanoseconds, or next to nothing where `zero`, in steps of `step`; comes back in Envoy's form.
 
     The defaults are those of `ValidateDuration` (`pkg/config/validation/agent/validation.go`), a millisecond each.
     """
@@ -133,8 +133,8 @@ class Duration:
         if amount is None:
             report(path, f"must be a duration with its unit, such as 5s, 100ms or 1h30m; this is {named(value)}")
             return "0s"
-        if self.zero and amount == 0:
-            return "0s"
+        if self.zero and 0 <= amount < self.least:
+            return envoy_duration(amount)
         if amount < self.least:
             allowed = "0s or more" if not self.least else "at least 1ms"
             hint = ", or 0s" if self.zero else " (where none is meant, take the field away)"

@@ -1,6 +1,7 @@
 """YAML text as a tree of nodes that know their lines.
 
 Built from libyaml's events, one by one: its own tree builder recurses in C, and a file that nests deeply enough kills the process.
+Ordinary files are read by `yaml_values.py`; this tells where things stand, and what is wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from meshtest.errors import ResourceError
 
 MAX_DEPTH = 100
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.1, section 5.1
 
 
@@ -56,31 +57,49 @@ class Alias:
 Node = Scalar | Sequence | Mapping | Alias
 
 
-def trees(text: str, file: str) -> list[Node]:
-    """The roots of all documents; ResourceError names `file` and line if this is no YAML, or nests deeper than MAX_DEPTH."""
+@dataclass(slots=True)
+class Tree:
+    """A document: its root, and where its text begins, as a character and as a line (from 1)."""
+
+    root: Node
+    begin: int
+    line: int
+
+
+def trees(text: str, file: str) -> list[Tree]:
+    """All documents; ResourceError names `file` and line if this is no YAML, or nests deeper than MAX_DEPTH."""
+    composer = _Composer(file)
+    for event in _events(text, file):
+        composer.take(event)
+    return composer.trees
+
+
+def check_characters(text: str, file: str) -> None:
+    """ResourceError names `file` and line if there is a character that YAML does not know."""
     if bad := _NOT_TEXT.search(text):
         line = text.count("\n", 0, bad.start()) + 1
         raise ResourceError(
             f"{file}:{line}: this is not text: it holds the character U+{ord(bad[0]):04X}; is it the right file?"
         )
-    composer = _Composer(file)
-    for event in _events(text, file):
-        composer.take(event)
-    return composer.roots
 
 
 def _events(text: str, file: str) -> Iterator[yaml.Event]:
     try:
-        yield from yaml.parse(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}" if mark else file
-        problem = error.problem or "not understood"
-        tab = "\\t" in problem or "'\t'" in problem or _tab(text, mark.line if mark else -1)
-        hint = " (YAML is indented with spaces, never with tabs)" if tab else ""
-        raise ResourceError(f"{where}: this is not YAML: {problem}{hint}") from None
+        yield from yaml.parse(text, Loader=LOADER)
     except yaml.YAMLError as error:
-        raise ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}") from None
+        raise not_yaml(error, text, file) from None
+
+
+def not_yaml(error: yaml.YAMLError, text: str, file: str) -> ResourceError:
+    """What libyaml says, in our words, with its place."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return ResourceError(f"{file}: this is not YAML: {' '.join(str(error).split())}")
+    mark = error.problem_mark or error.context_mark
+    where = f"{file}:{mark.line + 1}" if mark else file
+    problem = error.problem or "not understood"
+    tab = "\\t" in problem or "'\t'" in problem or _tab(text, mark.line if mark else -1)
+    hint = " (YAML is indented with spaces, never with tabs)" if tab else ""
+    return ResourceError(f"{where}: this is not YAML: {problem}{hint}")
 
 
 def _tab(text: str, line: int) -> bool:
@@ -103,7 +122,8 @@ class _Composer:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.roots: list[Node] = []
+        self.trees: list[Tree] = []
+        self.begin, self.line = 0, 1
         self.open: list[_Open] = []
         self.anchors: dict[str, Node] = {}
 
@@ -123,6 +143,8 @@ class _Composer:
             self._add(Alias(_line(event), self._target(event)))
         elif isinstance(event, yaml.DocumentStartEvent):
             self.anchors = {}
+            if event.start_mark:
+                self.begin, self.line = event.start_mark.index, event.start_mark.line + 1
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         if len(self.open) >= MAX_DEPTH:
@@ -146,7 +168,7 @@ class _Composer:
 
     def _add(self, node: Node) -> None:
         if not self.open:
-            self.roots.append(node)
+            self.trees.append(Tree(node, self.begin, self.line))
             return
         into = self.open[-1]
         if isinstance(into.node, Sequence):

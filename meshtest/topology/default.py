@@ -19,13 +19,18 @@ def default_topology(paths: Sequence[Path | str], more: Iterable[Resource] = (),
     found = [*(read_files(paths) if paths else bookinfo()), *more]
     first = topology(found)
     if gateways and not any(each.gateway and each.labels.get("istio") != "egressgateway" for each in first.instances):
-        return topology([*found, *_packaged("meshtest.topology", "ingressgateway.yaml", "istio-system")])
+        return topology([*found, *ingress_gateway()])
     return first
 
 
 def bookinfo() -> list[Resource]:
     """Bookinfo's Services and Deployments."""
     return _packaged("meshtest.bookinfo", "bookinfo.yaml", "default")
+
+
+def ingress_gateway() -> list[Resource]:
+    """Istio's ingress gateway: its Service and its Deployment."""
+    return _packaged("meshtest.topology", "ingressgateway.yaml", "istio-system")
 
 
 def _packaged(package: str, name: str, namespace: str) -> list[Resource]:

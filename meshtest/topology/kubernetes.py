@@ -9,7 +9,7 @@ from typing import Any
 
 from meshtest.resources import name
 from meshtest.resources.document import Path
-from meshtest.resources.manifest import METADATA
+from meshtest.resources.metadata import METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import (
@@ -125,11 +125,16 @@ _REFUSED = ("networking.istio.io/traffic-distribution",)  # annotations of Servi
 
 def checked(found: Iterable[Resource]) -> list[Resource]:
     """The objects that describe a topology; WrongResources if one has not the shape that Kubernetes wants."""
-    problems: list[Problem] = []
-    out = [_checked(each, problems) for each in found if each.kind in _SHAPES and "." not in each.group]
+    out, problems = examined(found)
     if problems:
         raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
     return out
+
+
+def examined(found: Iterable[Resource]) -> tuple[list[Resource], list[Problem]]:
+    """The objects that describe a topology, and every problem in all of them."""
+    problems: list[Problem] = []
+    return [_checked(each, problems) for each in found if each.kind in _SHAPES and "." not in each.group], problems
 
 
 def _checked(resource: Resource, problems: list[Problem]) -> Resource:

@@ -103,14 +103,22 @@ class MeshConfig:
 
 
 def mesh_config(found: Iterable[Resource]) -> MeshConfig:
-    """The MeshConfig among these objects, or Istio's defaults."""
+    """The MeshConfig among these objects, or Istio's defaults; WrongResources if it is not understood or not implemented."""
+    config, problems = examined(found)
+    if problems:
+        raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
+    return config
+
+
+def examined(found: Iterable[Resource]) -> tuple[MeshConfig, list[Problem]]:
+    """The MeshConfig among these objects, or Istio's defaults, and every problem in it."""
     for resource in reversed([*found]):  # of two the API server keeps the later
         if resource.kind == "ConfigMap" and (resource.name, resource.namespace) == ("istio", "istio-system"):
             return _read(resource)
-    return MeshConfig()
+    return MeshConfig(), []
 
 
-def _read(resource: Resource) -> MeshConfig:
+def _read(resource: Resource) -> tuple[MeshConfig, list[Problem]]:
     text = resource.body.get("data", {}).get("mesh", "")
     documents = parse(text, f"{resource.where('data', 'mesh')} (the mesh key)")
     given = documents[0].value if documents else {}
@@ -125,9 +133,7 @@ def _read(resource: Resource) -> MeshConfig:
 
     counting = {key: value for key, value in given.items() if key not in _WITHOUT_EFFECT and value is not None}
     spec = _MESH_CONFIG.read(counting, (), report)
-    if problems:
-        raise WrongResources([problem for problem in problems if not problem.unsupported] or problems)
-    return MeshConfig(
+    config = MeshConfig(
         registry_only=spec.get("outboundTrafficPolicy", {}).get("mode") == "REGISTRY_ONLY",
         default_retries=spec.get("defaultHttpRetryPolicy"),
         connect_timeout=spec.get("connectTimeout", "10s"),
@@ -138,3 +144,4 @@ def _read(resource: Resource) -> MeshConfig:
             domain for each in spec.get("caCertificates", []) for domain in each.get("trustDomains", [])
         ),
     )
+    return config, problems

@@ -92,6 +92,11 @@ def topology(given: Iterable[Resource]) -> Topology:
     Raises WrongResources for an object that has not the shape that Kubernetes wants.
     """
     found = checked(given)
+    return assembled(found, mesh_config(found))
+
+
+def assembled(found: Sequence[Resource], config: MeshConfig) -> Topology:
+    """The topology that these objects describe, each of which has the shape that Kubernetes wants."""
     _distinct(found)
     free_services = _free(_SERVICES, (str(each.spec.get("clusterIP")) for each in found if each.kind == "Service"))
     running = [each for each in found if each.kind == "Pod" and each.body.get("status", {}).get("phase") not in _ENDED]
@@ -105,7 +110,7 @@ def topology(given: Iterable[Resource]) -> Topology:
     credentials = {
         (each.kind, each.namespace, each.name): each for each in found if each.kind in ("Secret", "ConfigMap")
     }
-    return Topology(services, (*pods, *made), mesh_config(found), localities, credentials)
+    return Topology(services, (*pods, *made), config, localities, credentials)
 
 
 def _new(owner: Resource, pods: list[Instance], free: Iterator[str]) -> list[Instance]:

@@ -38,7 +38,8 @@ def _expanded(root: VirtualService, delegates: Mapping[tuple[str, str], VirtualS
 
 def _inherited(root: Rule, own: Rule) -> Rule | None:
     """A delegate's rule with what only the root's says; None if no request can match both."""
-    matches = merged_matches(root.spec.get("match", []), own.spec.get("match", []))
+    outer, inner = root.spec.get("match", []), own.spec.get("match", [])
+    matches = merged_matches(outer, inner)
     if matches is None:
         return None
     spec = {**{key: root.spec[key] for key in _INHERITED if key in root.spec}, **own.spec}
@@ -46,7 +47,7 @@ def _inherited(root: Rule, own: Rule) -> Rule | None:
         spec["match"] = matches
     if name := _joined(root.spec, own.spec):
         spec["name"] = name
-    return replace(own, spec=spec)
+    return replace(own, spec=spec, root=root, pairs=_pairs(outer, inner) or ())
 
 
 def _joined(root: Spec, own: Spec) -> str:
@@ -55,14 +56,22 @@ def _joined(root: Spec, own: Spec) -> str:
 
 def merged_matches(root: Sequence[Spec], own: Sequence[Spec]) -> list[Spec] | None:
     """Each match of the delegate within each of the root that it fits; None if one of them fits none."""
+    pairs = _pairs(root, own)
+    if pairs is None:
+        return None
+    return [_merged_match({} if n is None else root[n], {} if m is None else own[m]) for m, n in pairs]
+
+
+def _pairs(root: Sequence[Spec], own: Sequence[Spec]) -> list[tuple[int | None, int | None]] | None:
+    """Which match of the delegate stands within which of the root's; one alone where the other says nothing."""
     if not root or not own:
-        return [*own, *root]
-    out: list[Spec] = []
-    for inner in own:
-        fitting = [outer for outer in root if not conflict(outer, inner)]
+        return [*((m, None) for m in range(len(own))), *((None, n) for n in range(len(root)))]
+    out: list[tuple[int | None, int | None]] = []
+    for m, inner in enumerate(own):
+        fitting = [n for n, outer in enumerate(root) if not conflict(outer, inner)]
         if not fitting:
             return None
-        out += [_merged_match(outer, inner) for outer in fitting]
+        out += [(m, n) for n in fitting]
     return out
 
 

@@ -10,7 +10,8 @@ from meshtest.translate.upstream_tls import exact
 
 Json = dict[str, Any]
 
-_HTTP, _WITHIN_MESH = ["h2", "http/1.1"], ["istio-peer-exchange", "h2", "http/1.1"]
+# As with PILOT_DISABLE_MX_ALPN: without the metadata exchange of Istio's own Envoy nobody offers istio-peer-exchange.
+_ALPN = ["h2", "http/1.1"]
 _VERSIONS = {"TLSV1_0": "TLSv1_0", "TLSV1_1": "TLSv1_1", "TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
 
 
@@ -22,11 +23,11 @@ _CIPHERS = (
 )
 
 
-def transport_socket(tls: Mapping[str, Any], carries_tcp: bool) -> Json:
-    """The socket of a server that ends TLS; `carries_tcp` says that what is inside is not HTTP."""
+def transport_socket(tls: Mapping[str, Any]) -> Json:
+    """The socket of a server that ends TLS."""
     mode = tls.get("mode", "")
     asks = mode in ("MUTUAL", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL")
-    common: Json = {"alpn_protocols": _WITHIN_MESH if mode == "ISTIO_MUTUAL" and carries_tcp else _HTTP}
+    common: Json = {"alpn_protocols": _ALPN}
     if mode != "ISTIO_MUTUAL" and (tls.get("credentialNames") or tls.get("credentialName")):
         common |= _from_secrets(tls, mode)
     else:

@@ -16,7 +16,10 @@ ANY_ADDRESS = "0.0.0.0"
 
 @dataclass(frozen=True)
 class Chain:
-    """Network filters, and the connections that they are for: by server name, destination and protocol."""
+    """Network filters, and the connections that they are for: by server name, destination and protocol.
+
+    `origin` says which rule, or which server of a Gateway, they are made of.
+    """
 
     filters: Sequence[Json]
     server_names: Sequence[str] = ()
@@ -24,6 +27,7 @@ class Chain:
     application_protocols: Sequence[str] = ()
     transport_protocol: str = ""
     transport_socket: Json | None = None
+    origin: Json | None = None
 
     @property
     def for_all(self) -> bool:
@@ -60,6 +64,8 @@ class Chain:
         out: Json = {"filters": [*self.filters], **fields}
         if self.transport_socket:
             out["transport_socket"] = self.transport_socket
+        if self.origin:
+            out["metadata"] = {"filter_metadata": {"meshtest": self.origin}}
         return out
 
 

@@ -70,32 +70,37 @@ class _Chains:
             return self._by_sni(server)
         if server.passes_through:
             return self._passed_through(server)
-        filters = [self._manager(server.route_name)] if server.routes_http else self._tcp(server)
-        if not filters:
+        if server.routes_http:
+            filters, origin = [self._manager(server.route_name)], server.origin
+        elif found := self._tcp(server):
+            rule, owner = found
+            filters, origin = self._filters(server, rule, owner), rule.origin
+        else:
             return []
         if server.tls is None:
-            return [Chain(filters)]
-        socket = downstream_tls.transport_socket(server.tls, carries_tcp=not server.routes_http)
-        return [Chain(filters, server.server_names, transport_socket=socket)]
+            return [Chain(filters, origin=origin)]
+        socket = downstream_tls.transport_socket(server.tls)
+        return [Chain(filters, server.server_names, transport_socket=socket, origin=origin)]
 
-    def _tcp(self, server: Server) -> list[Json]:
-        """The first `tcp` rule that applies (`buildGatewayNetworkFiltersFromTCPRoutes`)."""
+    def _tcp(self, server: Server) -> tuple[Rule, VirtualService] | None:
+        """The first `tcp` rule that applies, and whose it is (`buildGatewayNetworkFiltersFromTCPRoutes`)."""
         for owner in self._bound(server):
             for rule in owner.tcp:
                 found = rule.spec.get("match")
                 if rule.spec.get("route") and (not found or any(_applies(server, match) for match in found)):
-                    return self._filters(server, rule, owner)
-        return []
+                    return rule, owner
+        return None
 
     def _passed_through(self, server: Server) -> list[Chain]:
         """A chain for each match of each `tls` rule; a server name counts once (`buildGatewayNetworkFiltersFromTLSRoutes`)."""
         out = []
         for owner in self._bound(server):
             for rule in owner.tls:
-                for match in rule.spec.get("match", []) if rule.spec.get("route") else ():
+                for number, match in enumerate(rule.spec.get("match", []) if rule.spec.get("route") else ()):
                     names = match.get("sniHosts", [])
                     if _applies(server, match) and self._first(server, names):
-                        out.append(Chain(self._filters(server, rule, owner), names))
+                        origin = {**rule.origin, "match": number}
+                        out.append(Chain(self._filters(server, rule, owner), names, origin=origin))
         return out
 
     def _first(self, server: Server, names: Sequence[str]) -> bool:

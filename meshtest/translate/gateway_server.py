@@ -28,6 +28,16 @@ class Server:
         return self.resource.namespace
 
     @property
+    def where(self) -> str:
+        """File and line."""
+        return self.resource.where("spec", "servers", self.index)
+
+    @property
+    def origin(self) -> dict[str, str | int]:
+        """What is noted in the configuration made of it."""
+        return {"resource": str(self.resource), "server": self.index, "where": self.where}
+
+    @property
     def number(self) -> int:
         """The port as the Gateway has it."""
         return int(self.spec["port"]["number"])
@@ -134,14 +144,14 @@ def merged(snapshot: Snapshot, proxy: Proxy) -> Merged:
 def _selected(snapshot: Snapshot, proxy: Proxy) -> list[Server]:
     labels = snapshot.labels(proxy).items()
     return [
-        Server(f"{each.namespace}/{each.name}", each, index, spec, _target(snapshot, proxy, spec["port"]["number"]))
+        Server(f"{each.namespace}/{each.name}", each, index, spec, target_port(snapshot, proxy, spec["port"]["number"]))
         for each in snapshot.of_kind("Gateway")
         if each.spec.get("selector", {}).items() <= labels
         for index, spec in enumerate(each.spec["servers"])
     ]
 
 
-def _target(snapshot: Snapshot, proxy: Proxy, number: int) -> int:
+def target_port(snapshot: Snapshot, proxy: Proxy, number: int) -> int:
     """The port behind the gateway's Service port `number`; the number itself where no Service has it (`resolvePorts`)."""
     instance = proxy.instance
     for service in snapshot.topology.services:

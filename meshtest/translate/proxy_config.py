@@ -30,7 +30,7 @@ class ProxyConfig:
     endpoints: dict[str, Json]
 
     def as_json(self, before: ProxyConfig) -> Json:
-        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists.
+        """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists, in the order of names.
 
         A cluster that waits for a certificate shows no endpoints: those of its predecessor stay, `before` the Istio resources came.
         """
@@ -40,12 +40,13 @@ class ProxyConfig:
                 endpoints[name] = _listed(self.clusters[name], assignment)
             elif name in before.endpoints:
                 endpoints[name] = _listed(before.clusters[name], before.endpoints[name])
-        return {
+        found = {
             "listeners": self.listeners,
             "routes": self.routes,
             "clusters": self.clusters,
             "endpoints": endpoints,
         }
+        return {kind: dict(sorted(each.items())) for kind, each in found.items()}
 
 
 def _waits_for_secret(cluster: Json) -> bool:

@@ -50,28 +50,29 @@ def routes(place: Place, virtual_service: VirtualService) -> list[Json]:
 
 
 def _routes(place: Place, virtual_service: VirtualService) -> Iterator[Json]:
-    for rule in virtual_service.http:
-        for match in rule.spec.get("match") or [None]:
-            if not _applies(place, match):
+    for entry, rule in enumerate(virtual_service.http):
+        for number, match in enumerate(rule.spec.get("match") or [None]):
+            if hindrance(place, match):
                 continue
             made = _route(place, virtual_service, rule, match)
+            made["metadata"] = _metadata(virtual_service, entry, number if match is not None else None)
             yield made
             if catches_all(made["match"]):
                 return
 
 
-def _applies(place: Place, match: Spec | None) -> bool:
-    """Evaluates what never reaches Envoy: port, gateways, source labels and source namespace."""
+def hindrance(place: Place, match: Spec | None) -> str:
+    """What keeps a match from a place, as it never reaches Envoy: its field for the port, the gateways, the source; empty if nothing."""
     if match is None:
-        return True
+        return ""
     if match.get("port", 0) not in (0, place.port):
-        return False
-    if match.get("gateways"):
-        return not place.gateways.isdisjoint(match["gateways"])
+        return "port"
+    if match.get("gateways"):  # then the source does not count
+        return "gateways" if place.gateways.isdisjoint(match["gateways"]) else ""
     wanted = match.get("sourceLabels")
     if wanted and not wanted.items() <= place.snapshot.labels(place.proxy).items():
-        return False
-    return match.get("sourceNamespace", "") in ("", place.proxy.namespace)
+        return "sourceLabels"
+    return "" if match.get("sourceNamespace", "") in ("", place.proxy.namespace) else "sourceNamespace"
 
 
 def _route(place: Place, virtual_service: VirtualService, rule: Rule, match: Spec | None) -> Json:
@@ -79,7 +80,6 @@ def _route(place: Place, virtual_service: VirtualService, rule: Rule, match: Spe
     operations = header_operations(spec.get("headers"))
     out: Json = {
         "match": route_match(match),
-        "metadata": _metadata(virtual_service, rule),
         **_action(place, spec, operations),
     }
     if name := _name(spec, match):
@@ -101,10 +101,14 @@ def _name(rule: Spec, match: Spec | None) -> str:
     return f"{name}.{match['name']}" if match and match.get("name") else name
 
 
-def _metadata(virtual_service: VirtualService, rule: Rule) -> Json:
-    """Where the route comes from: istiod's own entry, and ours with file and line."""
-    resource = virtual_service.resource
-    origin = {"resource": str(rule.resource), "rule": rule.number, "where": rule.where}
+def _metadata(virtual_service: VirtualService, entry: int, match: int | None) -> Json:
+    """Where the route comes from: istiod's own note; ours has file and line, and of a delegate's rule where its root has taken it in."""
+    resource, rule = virtual_service.resource, virtual_service.http[entry]
+    origin = rule.origin
+    if match is not None:
+        origin["match"] = match
+    if rule.root is not None:
+        origin |= {"root": str(resource), "entry": entry}
     config = f"/apis/networking.istio.io/v1/namespaces/{resource.namespace}/virtual-service/{resource.name}"
     return {"filter_metadata": {"istio": {"config": config}, "meshtest": origin}}
 

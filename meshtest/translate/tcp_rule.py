@@ -52,7 +52,7 @@ def _tls_chains(destination: Destination, rules: Sequence[VirtualService]) -> li
     ranges = destination.ranges
     for owner in rules:
         for rule in owner.tls:
-            for match in rule.spec.get("match", []) if rule.spec.get("route") else ():
+            for number, match in enumerate(rule.spec.get("match", []) if rule.spec.get("route") else ()):
                 if not _applies(destination, match):
                     continue
                 # Once a match has named subnets, they count for those behind it too, as in istiod.
@@ -61,7 +61,9 @@ def _tls_chains(destination: Destination, rules: Sequence[VirtualService]) -> li
                 key = (tuple(names), tuple(match.get("destinationSubnets", [])))
                 if key not in seen:
                     seen.add(key)
-                    out.append(Chain(destination.filters(rule, owner), names, ranges))
+                    out.append(
+                        Chain(destination.filters(rule, owner), names, ranges, origin={**rule.origin, "match": number})
+                    )
     return out or [Chain(destination.own_filters(), _server_names(destination), destination.ranges)]
 
 
@@ -81,9 +83,10 @@ def _tcp_chains(destination: Destination, rules: Sequence[VirtualService]) -> li
                 continue
             found = [*_subnets(destination, rule.spec)]
             if not all(found):  # a match without subnets, or no match at all: the rule takes whatever is left
-                return [*out, Chain(destination.filters(rule, owner), destinations=destination.ranges)]
+                whatever = Chain(destination.filters(rule, owner), destinations=destination.ranges, origin=rule.origin)
+                return [*out, whatever]
             if subnets := [each for subnets in found for each in subnets]:
-                out.append(Chain(destination.filters(rule, owner), destinations=subnets))
+                out.append(Chain(destination.filters(rule, owner), destinations=subnets, origin=rule.origin))
     taken = any(sorted(each.destinations) == sorted(destination.ranges) for each in out)
     return out if taken else [*out, own]
 

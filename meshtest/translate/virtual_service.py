@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from meshtest.resources.document import Path
 from meshtest.resources.resource import Resource
 from meshtest.topology.service import exported
 from meshtest.translate.host import resolved
@@ -18,17 +19,33 @@ Spec = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of `http`, `tcp` or `tls` with full names, and where it stands: in a delegate perhaps."""
+    """One entry of `http`, `tcp` or `tls` with full names, and where it stands: in a delegate perhaps.
+
+    `root` is then the rule that leaves it to the delegate, and `pairs` say of which match of its own, and which of the root's, each of
+    its matches is made (None where there was none).
+    """
 
     spec: Spec
     resource: Resource
     section: str
     number: int
+    root: Rule | None = None
+    pairs: Sequence[tuple[int | None, int | None]] = ()
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What is noted in the configuration made of it."""
+        return {"resource": str(self.resource), "rule": self.number, "where": self.where}
+
+    @property
+    def path(self) -> Path:
+        """Where it stands in its resource."""
+        return ("spec", self.section, self.number)
 
     @property
     def where(self) -> str:
         """File and line."""
-        return self.resource.where("spec", self.section, self.number)
+        return self.resource.where(*self.path)
 
 
 @dataclass(frozen=True)

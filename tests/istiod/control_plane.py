@@ -28,6 +28,8 @@ ISTIOD_ENVIRONMENT = {
     "PILOT_ENABLE_TELEMETRY_LABEL": "false",
     "PILOT_ENDPOINT_TELEMETRY_LABEL": "false",
     "PILOT_TRACE_SAMPLING": "1",
+    # A cached answer may be that to another proxy: the key of routes leaves out, for one, a Sidecar's egressProxy.
+    "PILOT_ENABLE_XDS_CACHE": "false",
     "PILOT_DEBOUNCE_AFTER": "20ms",
     "REVISION": "default",
     "CLUSTER_ID": "Kubernetes",

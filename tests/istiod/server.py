@@ -17,10 +17,11 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from tests.istiod.processes import NotReady
 from tests.istiod.world import World
@@ -37,28 +38,36 @@ def serve(folder: Path) -> None:
     door.bind(str(folder / "socket"))
     door.listen()
     print("ready", flush=True)
-    try:
-        while _converse(world, door.accept()[0]):
-            pass
-    finally:
-        world.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    one_at_a_time = threading.Lock()
+    while True:
+        connection = door.accept()[0]
+        threading.Thread(target=_converse, args=(world, folder, connection, one_at_a_time), daemon=True).start()
 
 
-def _converse(world: World, connection: socket.socket) -> bool:
-    """Answers one client; False when it was told to stop."""
+def _converse(world: World, folder: Path, connection: socket.socket, one_at_a_time: threading.Lock) -> None:
+    """Answers one client; ends all when it says so, or when what the next answer would rest on is unknown."""
     with connection, connection.makefile("rw") as stream:
         for line in stream:
             question = json.loads(line)
-            if question.get("stop"):
-                return False
-            try:
-                answer = _answer(world, question)
-            except NotReady as error:
-                _tell(stream, {"broken": str(error)})
-                raise  # what the next answer would rest on is unknown
+            with one_at_a_time:
+                try:
+                    if question.get("stop"):
+                        _end(world, folder)
+                    answer = _answer(world, question)
+                except BaseException as error:
+                    traceback.print_exc()
+                    _tell(stream, {"broken": f"{type(error).__name__}: {error}"})
+                    _end(world, None)
             _tell(stream, answer)
-    return True
+
+
+def _end(world: World, folder: Path | None) -> NoReturn:
+    """Stops the servers, and leaves nothing but, after a failure, the logs."""
+    world.stop()
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stderr.flush()
+    os._exit(0 if folder else 1)
 
 
 def _tell(stream: IO[str], answer: dict[str, Any]) -> None:

@@ -111,15 +111,14 @@ class World:
 
     def _wait_for_istiod(self, made: list[dict[str, Any]]) -> None:
         """Until istiod's own store has each Istio resource, as it is now."""
-        wanted = {_version(each) for each in made if "istio.io/" in each["apiVersion"]}
+        wanted = dict(_version(each) for each in made if "istio.io/" in each["apiVersion"])
+
+        def has_all() -> bool:
+            have = dict(_version(each) for each in istiod_says("/debug/configz") if "uid" in each["metadata"])
+            return wanted.items() <= have.items()
+
         if wanted:
-            self._processes.wait(
-                "istiod's store",
-                lambda: (
-                    wanted <= {_version(each) for each in istiod_says("/debug/configz") if "uid" in each["metadata"]}
-                ),
-                CONVERGENCE_S,
-            )
+            self._processes.wait("istiod's store", has_all, CONVERGENCE_S)
 
     def _delete(self, found: list[Document]) -> None:
         for document in reversed(found):

@@ -95,7 +95,7 @@ subsets:
         (policy("loadBalancer: {warmup: {}}"), "the field 'duration' is missing"),
         (policy("connectionPool: {tcp: {maxConnections: -1}}"), "must be from 0 to 2147483647; this is -1"),
         (policy("connectionPool: {tcp: {connectTimeout: 0s}}"), "must be a duration of at least 1ms"),
-        (policy("connectionPool: {tcp: {idleTimeout: 0.5ms}}"), "must be a duration of at least 1ms, or 0s"),
+        (policy("connectionPool: {tcp: {idleTimeout: -5s}}"), "must be a duration of at least 1ms, or 0s"),
         (
             policy("connectionPool: {http: {h2UpgradePolicy: UPGRADE, useClientProtocol: true}}"),
             "cannot be true where h2UpgradePolicy is UPGRADE",

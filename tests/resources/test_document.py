@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtest.errors import ResourceError
-from meshtest.resources.document import MAX_BYTES, MAX_REPEATED, parse
+from meshtest.resources.document import MAX_BYTES, MAX_REPEATED, _Builder, parse
+from meshtest.resources.yaml_tree import trees
+from meshtest.resources.yaml_values import Unusual, values
 
 
 def value(text: str | bytes) -> object:
@@ -167,6 +169,15 @@ def test_bytes() -> None:
     assert "is it the right file?" in complaint(b"\x7fELF\x02\x01\x01\x00\x00")
 
 
+def test_what_windows_and_json_write() -> None:
+    """UTF-16 with its mark, a mark in a text, indenting with tabs in JSON, and characters in two halves are read."""
+    assert value("a: ä".encode("utf-16")) == {"a": "ä"}
+    assert "not text in UTF-16" in complaint(b"\xff\xfea")
+    assert value("\ufeffa: 1") == {"a": 1}
+    assert value('{\n\t"a": [\n\t\t"\\/"\n\t]\n}') == {"a": ["/"]}
+    assert value(json.dumps({"a": "😀", "b": "\\ud83d\\ude00 \\"})) == {"a": "😀", "b": "\\ud83d\\ude00 \\"}
+
+
 def test_documents() -> None:
     """Empty documents are left out, the others keep their order and lines of the whole file."""
     documents = parse("---\n# nothing\n---\na: 1\n...\n---\n---\n\nb: 2\n", "f.yaml")
@@ -229,6 +240,43 @@ def test_arbitrary_yaml_never_crashes(text: str) -> None:
         parse(text, "f.yaml")
     except ResourceError as error:
         assert str(error).startswith("f.yaml")
+
+
+def read_slowly(text: str) -> list[tuple[object, int]]:
+    """The values of all documents and where they begin, from the pass that knows the line of everything."""
+    found = [(_Builder("f.yaml").value_of(tree.root), tree.begin) for tree in trees(text, "f.yaml")]
+    return [each for each in found if each[0] is not None]
+
+
+@settings(deadline=None)
+@given(st.lists(FRAGMENTS | st.sampled_from(["a: ", "b:\n", " c: 2\n", "\n", "ä"]), max_size=25).map("".join))
+def test_both_passes_read_the_same(text: str) -> None:
+    """The quick pass reads what the careful one reads, and leaves to it what it does not know."""
+    try:
+        quick = [(each.value, each.begin) for each in values(text) if each.value is not None]
+    except (Unusual, yaml.YAMLError):
+        return
+    careful = read_slowly(text)
+    assert quick == careful
+    assert [document.value for document in parse(text, "f.yaml")] == [each[0] for each in careful]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("abc"), st.integers() | st.lists(st.text("xyä\n"), max_size=3)), max_size=4
+    )
+)
+def test_lines_in_one_file_and_in_several(documents: list[dict[str, object]]) -> None:
+    """A document of many knows its lines as if it stood alone, but for the lines before it."""
+    texts = [f"# {n}\n---\n{yaml.safe_dump(each, allow_unicode=True)}" for n, each in enumerate(documents)]
+    found = parse("".join(texts), "f.yaml")
+    before = 0
+    for text, document in zip(texts, found, strict=True):
+        (alone,) = parse(text, "f.yaml")
+        for key in alone.value:
+            assert document.line((key,)) == alone.line((key,)) + before
+        before += text.count("\n")
 
 
 @settings(deadline=None)

@@ -189,7 +189,7 @@ items:
     ("metadata", "said"),
     [
         ("{name: Reviews}", "3: VirtualService default/Reviews metadata.name: must be of small letters"),
-        ("{name: it, namespace: a_b}", "metadata.namespace: must be letters"),
+        ("{name: it, namespace: a_b}", "metadata.namespace: must be up to 63 small letters"),
         ("{name: it, labels: [a]}", "metadata.labels: must be a mapping; this is a list"),
         ("{name: it, labels: {a: 1}}", "metadata.labels.a: must be a text; this is the number 1"),
         ("{name: it, annotations: {a: true}}", "metadata.annotations.a: must be a text; this is the boolean true"),

@@ -72,8 +72,8 @@ def test_destinations_of_rules_come_along() -> None:
 
 def test_which_sidecar() -> None:
     """A selector comes before the namespace's own, that before the root namespace's; a gateway has none."""
-    root = sidecar("egress: [{hosts: [./ratings.default.svc.cluster.local]}]", "istio-system", "z")
-    own = sidecar("egress: [{hosts: [./reviews.default.svc.cluster.local]}]", name="y")
+    root = sidecar("egress: [{hosts: [./ratings.default.svc.cluster.local]}]", "istio-system", "root")
+    own = sidecar("egress: [{hosts: [./reviews.default.svc.cluster.local]}]", name="own")
     selected = sidecar(
         "workloadSelector: {labels: {app: productpage}}\negress: [{hosts: [./details.default.svc.cluster.local]}]"
     )
@@ -134,14 +134,17 @@ def test_listeners_of_its_own() -> None:
             """
 egress:
 - {port: {number: 9080, protocol: HTTP, name: a}, hosts: [./reviews.default.svc.cluster.local]}
-- {port: {number: 9080, protocol: TCP, name: b}, bind: 127.0.0.1, captureMode: NONE, hosts: [./ratings.default.svc.cluster.local]}
+- {port: {number: 81, protocol: TCP, name: b}, bind: 127.0.0.1, captureMode: NONE, hosts: [./api.example.com]}
 - {hosts: ["*/*"]}
 """
+        )
+        + entry("api.example.com").replace(
+            "number: 80, name: http, protocol: HTTP", "number: 81, name: tcp, protocol: TCP"
         )
     )
     names = [each["name"] for each in made.routes["9080"]["virtual_hosts"]]
     assert names == ["allow_any", "reviews.default.svc.cluster.local:9080"]
-    bound = made.listeners["127.0.0.1_9080"]
+    bound = made.listeners["127.0.0.1_81"]
     assert "bind_to_port" not in bound
-    assert bound["filter_chains"][0]["filters"][0]["typed_config"]["cluster"].startswith("outbound|9080||ratings.")
+    assert bound["filter_chains"][0]["filters"][0]["typed_config"]["cluster"] == "outbound|81||api.example.com"
     assert made.listeners["0.0.0.0_9080"]["bind_to_port"] is False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from meshtest.explain.decision import virtual_host_of
 from meshtest.meshes.call import Call
 from meshtest.meshes.local.cluster_dns import pod_named, service_named
-from meshtest.meshes.local.decision import virtual_host_of
 from meshtest.meshes.local.destination_range import in_range, range_of
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.passthrough import CATCH_ALL, lets_through, taken_by

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from meshtest.authority import Authority
 from meshtest.errors import MeshError
+from meshtest.explain.decision import decide
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change
-from meshtest.meshes.local.decision import decide
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
@@ -53,6 +53,11 @@ class _Way:
     listener: str
     host: str
     certain: bool = True
+
+
+def _server_name(way: _Way, call: Call) -> str | None:
+    """The name that TLS asks for; None for a call in the clear."""
+    return (call.host or way.host) if call.encrypted else None
 
 
 @dataclass(frozen=True)
@@ -265,14 +270,15 @@ class LocalMesh:
         return replace(self._target(way, call), source=way.envoy.site.address)
 
     def _target(self, way: _Way, call: Call) -> Target:
-        name = (call.host or way.host) if call.encrypted else None
-        return Target(way.envoy.site.listener(way.listener), way.host, server_name=name, certain=way.certain)
+        listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
+        return Target(listener, way.host, server_name=name, certain=way.certain)
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """What the translated routes say of a request."""
-        way = self._way(workload, call_of(request))
+        call = call_of(request)
+        way = self._way(workload, call)
         config = self._grounds[way.envoy.site.instance.address].config
-        found = decide(config, way.listener, way.host, request)
+        found = decide(config, way.listener, way.host, request, _server_name(way, call))
         if found is None:
             return None
         return Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))

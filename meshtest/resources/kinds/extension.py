@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from meshtest.resources.document import Path
 from meshtest.resources.kinds.gateway_api.names import filled, matching
 from meshtest.resources.kinds.gateway_api.unique import Unique, by
 from meshtest.resources.kinds.policy_target import TARGETS, at_most_16_targets, one_target
 from meshtest.resources.schema import INT32, PORT, TEXT, Enum, ListOf, Message, Report, Text, Type, named
+from meshtest.resources.url import scheme
 
 _SCHEMES = ("", "http", "https", "file", "oci")
-_URL = re.compile(r"[^\x00-\x20\x7f]+")
 
 
 def _url(text: str) -> str | None:
-    if not text:
-        return "must not be empty"
-    scheme = text.partition("://")[0].lower() if "://" in text else ""
-    try:
-        sound = bool(_URL.fullmatch(text)) and bool(urlsplit(text))
-    except ValueError:
-        sound = False
-    if sound and scheme in _SCHEMES:
+    found = scheme(text)
+    if (scheme(f"http://{text}") if found is None else found) in _SCHEMES and text:
         return None
     return f"must be a URL that begins with one of {', '.join(f'{each}://' for each in _SCHEMES[1:])}; this is {text!r}"
 

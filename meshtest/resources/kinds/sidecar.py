@@ -14,7 +14,7 @@ from meshtest.resources.kinds.port import TLS_PROTOCOLS, NoTarget, Protocol
 from meshtest.resources.kinds.server_tls import SERVER_TLS
 from meshtest.resources.kinds.unix_socket import UNIX, Address
 from meshtest.resources.kinds.workload_selector import WORKLOAD_SELECTOR
-from meshtest.resources.schema import UINT32, Enum, ListOf, Message, Report, Text, Type
+from meshtest.resources.schema import TEXT, UINT32, Enum, ListOf, Message, Report, Text, Type
 
 _LOCAL = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[(?:127\.0\.0\.1|0\.0\.0\.0|::1?)?\])?:\+?([0-9]+)")
 CAPTURE_MODE = Enum(("DEFAULT", "IPTABLES", "NONE"))
@@ -87,12 +87,15 @@ def _egress_port(spec: Mapping[str, Any], path: Path, report: Report) -> None:
         report((*path, "port", "number"), f"must be from 1 to 65535; this is {number}")
     if number and bind.startswith(UNIX):
         report((*path, "bind"), "must be an IP address where the port has a number; on a Unix socket it has none")
+    elif bind:
+        BIND.read(bind, (*path, "bind"), report)
 
 
+# Where there is no port, istiod does not look at `bind`.
 EGRESS = Message(
     {
         "port": LISTENER_PORT,
-        "bind": BIND,
+        "bind": TEXT,
         "captureMode": CAPTURE_MODE,
         "hosts": ListOf(Text(name.egress_host), least=1),
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from meshtest.resources.cel import expression
 from meshtest.resources.document import Path
 from meshtest.resources.kinds.policy_target import TARGETS, at_most_16_targets, one_target
 from meshtest.resources.schema import (
@@ -111,7 +112,7 @@ TELEMETRY: Type = Message(
                     "match": Message({"mode": _MODE}),
                     "providers": _PROVIDERS,
                     "disabled": FLAG,
-                    "filter": Message({"expression": TEXT}),
+                    "filter": Message({"expression": Text(expression)}, required=("expression",)),
                 },
                 nullable=("disabled",),
             )

@@ -1,0 +1,1 @@
+"""Which way a request takes, and why: the translated configuration evaluated as Envoy would, without sending anything."""
