@@ -299,7 +299,7 @@ def specs(schema: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize(("group", "kind"), SCHEMAS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_any_spec_is_accepted_or_refused(group: str, kind: str, data: st.DataObject) -> None:
     """Whatever stands in a spec, the outcome is a checked resource or a ResourceError that names it."""
     spec = data.draw(specs(SCHEMAS[group, kind]))
