@@ -14,9 +14,9 @@ from typing import Any
 from meshtest.analysis import mutual_tls
 from meshtest.analysis.catalogue import (
     ALLOW_NO_TCP,
+    AUDIT_WITHOUT_RULES,
     DENY_ALL_TCP,
     DENY_BEATS_ALLOW,
-    DENY_WITHOUT_RULES,
     IDENTITY_WITHOUT_MTLS,
     METHOD_IMPOSSIBLE,
     POLICY_HOST,
@@ -109,10 +109,11 @@ def policies(world: World) -> list[Policy]:
 def check(world: World) -> Iterator[Finding]:
     """Each AuthorizationPolicy, and those that meet."""
     for policy in policies(world):
-        if policy.action in ("DENY", "AUDIT") and not policy.rules:
-            done = "denied" if policy.action == "DENY" else "audited"
-            message = f"without rules nothing is {done}: a policy matches what one of its rules matches. Write rules: [{{}}] for everything"
-            yield DENY_WITHOUT_RULES.at(policy.resource, ("spec",), message)
+        if policy.action == "AUDIT" and not policy.rules:
+            message = (
+                "without rules nothing is audited: a policy matches what one of its rules matches. Write rules: [{}]"
+            )
+            yield AUDIT_WITHOUT_RULES.at(policy.resource, ("spec",), message)
         for index in range(len(policy.rules)):
             yield from _values(world, policy, index)
             yield from _tcp(policy, index)

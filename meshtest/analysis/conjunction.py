@@ -12,6 +12,7 @@ from meshtest.analysis.pattern import ANY, EVERY, PREFIX, SET, Pattern, one_of, 
 
 _PSEUDO = ("method", "authority", "scheme")
 _MOST_CANDIDATES = 32  # together with how many others a match is looked at
+_MOST_ENTRIES = 64  # of those that are found under one condition
 _MOST_BRANCHES = 200
 
 
@@ -139,20 +140,40 @@ class _Entry:
 _Rep = tuple[str, str] | None
 
 
+class _Group:
+    """Matches of one path, found by one of their conditions. Of many that are alike the first ones are looked at: the cost stays linear."""
+
+    def __init__(self) -> None:
+        self._found: dict[_Rep, list[_Entry]] = {}
+        self.first: list[_Entry] = []
+
+    def add(self, entry: _Entry) -> None:
+        found = self._found.setdefault(_representative(entry.conditions), [])
+        if len(found) < _MOST_ENTRIES:
+            found.append(entry)
+        if len(self.first) <= _MOST_CANDIDATES:
+            self.first.append(entry)
+
+    def of(self, wanted: Sequence[_Rep]) -> Iterator[_Entry]:
+        for rep in wanted:
+            yield from self._found.get(rep, ())
+
+
 class Cover:
     """Matches in order, each with its owner's number; asked which owners leave a match nothing."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str], dict[_Rep, list[_Entry]]] = {}
+        self._same: dict[Conjunction, int] = {}
+        self._places: dict[tuple[str, str], _Group] = {}
         self._lengths: set[int] = set()
-        self._others: dict[_Rep, list[_Entry]] = {}
+        self._others = _Group()
 
     def add(self, match: Conjunction, owner: int) -> None:
         """Take a match behind the others."""
-        entry = _Entry(match.conditions, match.path, owner)
+        self._same.setdefault(match, owner)
         place = self._home(match.path)
-        group = self._others if place is None else self._places.setdefault(place, {})
-        group.setdefault(_representative(match.conditions), []).append(entry)
+        group = self._others if place is None else self._places.setdefault(place, _Group())
+        group.add(_Entry(match.conditions, match.path, owner))
 
     def _home(self, where: Pattern) -> tuple[str, str] | None:
         """The key under which matches of a path stand; None for those that must be looked at one by one."""
@@ -169,6 +190,8 @@ class Cover:
 
     def owners(self, match: Conjunction) -> list[int] | None:
         """The owners of earlier matches that together take each request of this one; None if some may be left."""
+        if match in self._same:
+            return [self._same[match]]
         if match.single:
             return self._case(match)
         out: dict[int, None] = {}
@@ -180,19 +203,18 @@ class Cover:
         return sorted(out)
 
     def _case(self, match: Conjunction) -> list[int] | None:
-        groups = list(self._groups(match.path))
+        groups = [*self._groups(match.path)]
         wanted: list[_Rep] = [None, *(rep for each in match.conditions for rep in _representatives(each))]
         for group in groups:
-            for rep in wanted:
-                for entry in group.get(rep, ()):
-                    if entry.path.contains(match.path) and not _left(entry.conditions, match.conditions):
-                        return [entry.owner]
-        if sum(len(entries) for group in groups for entries in group.values()) > _MOST_CANDIDATES:
+            for entry in group.of(wanted):
+                if entry.path.contains(match.path) and not _left(entry.conditions, match.conditions):
+                    return [entry.owner]
+        if sum(len(group.first) for group in groups) > _MOST_CANDIDATES:
             return None
-        near = [entry for group in groups for entries in group.values() for entry in entries]
-        return _together([entry for entry in near if entry.path.contains(match.path)], match.conditions)
+        near = [entry for group in groups for entry in group.first if entry.path.contains(match.path)]
+        return _together(near, match.conditions)
 
-    def _groups(self, where: Pattern) -> Iterator[dict[_Rep, list[_Entry]]]:
+    def _groups(self, where: Pattern) -> Iterator[_Group]:
         keys = [(ANY, "")]
         if not where.folded and where.kind == SET and len(where.values) == 1:
             (value,) = where.values

@@ -107,6 +107,9 @@ def _members(service: Service, workloads: Workloads) -> tuple[Labels, ...] | Non
     return None
 
 
+_MOST_UNKNOWN = 200  # unknown names for which a near one is looked for: it costs a look at each known one
+
+
 class Hosts:
     """All hosts, by name. Of two with one name the Service counts, then the first."""
 
@@ -138,7 +141,7 @@ class Hosts:
     def near(self, name: str) -> str:
         """The host that was probably meant; empty where none is near."""
         if name not in self._near:
-            self._near[name] = self._nearest(name)
+            self._near[name] = self._nearest(name) if len(self._near) < _MOST_UNKNOWN else ""
         return self._near[name]
 
     def _nearest(self, name: str) -> str:

@@ -80,6 +80,8 @@ def _unreadable(message: str, file: str) -> Finding:
 
 def _refused(problem: Problem) -> Finding:
     message = f"the API server refuses {problem.resource}: {problem.field}: {problem.message}"
+    if problem.resource.kind == "AuthorizationPolicy" and problem.path[-1:] in (("from",), ("to",), ("when",)):
+        message += ". Where an empty field is dropped the rule is open: it no longer looks at what stood there"
     return REFUSED.at(problem.resource, problem.path, message)
 
 

@@ -47,7 +47,7 @@ def _listener(world: World, sidecar: Resource, listener: Spec, path: Path) -> It
         matched += found
         at = (*path, "hosts", index)
         if not found and (problem := _nothing(world, sidecar, space, name)):
-            unsure = world.assumed(sidecar) and not problem.startswith("only full names")
+            unsure = world.assumed(sidecar) and not world.hosts.within(name) and not world.hosts.near(name)
             yield SIDECAR_HOST_MATCHES_NOTHING.at(
                 sidecar, at, f"{entry} lets nothing through: {problem}", INFO if unsure else ""
             )
@@ -78,9 +78,6 @@ def _nothing(world: World, sidecar: Resource, space: str, name: str) -> str:
         if own in (world.root, "*") or own in world.namespaces:
             return ""
         return f"there is no namespace {own}. Write one that exists" if world.namespaces_listed else ""
-    if "." not in name:
-        near = f"{name}.{sidecar.namespace if own == '*' else own}.{DOMAIN}"
-        return f"only full names are compared. Write {space}/{near if world.hosts.get(near) else name + '.NAMESPACE.' + DOMAIN}"
     elsewhere = sorted({each.namespace for each in world.hosts.within(name)})
     if elsewhere:
         return f"{name} is in the namespace {listed(elsewhere)}, not in {own}. Write {elsewhere[0]}/{name}"

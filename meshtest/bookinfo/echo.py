@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshtest.bookinfo.message import Request, Response, json_response
+from meshtest.bookinfo.message import Request, Response, json_response, plain_error
 from meshtest.bookinfo.plan import Instance
 
 
@@ -10,6 +10,7 @@ class Echo:
     """Answers every method and path with a JSON description of the request."""
 
     def __init__(self, instance: Instance) -> None:
+        self._external = instance.kind == "external"
         self._identity = {
             "podname": instance.says,
             "workload": instance.workload,
@@ -18,7 +19,9 @@ class Echo:
         }
 
     def answer(self, request: Request) -> Response:
-        """200, whatever the request."""
+        """200, whatever the request; but 400 in the clear for port 443, where the stand-in for all hosts cannot tell ports apart."""
+        if self._external and request.tls is None and (request.header("host") or "").endswith(":443"):
+            return plain_error(400)
         headers: dict[str, str] = {}
         for name, value in request.headers:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value

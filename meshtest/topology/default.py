@@ -14,11 +14,11 @@ from meshtest.topology.topology import Topology, topology
 def default_topology(paths: Sequence[Path | str], more: Iterable[Resource] = (), gateways: bool = True) -> Topology:
     """The topology in these manifests (Bookinfo's where none are given) and in `more`.
 
-    Where no instance would be a gateway, and `gateways` holds, Istio's own ingress gateway is added.
+    Where no instance would be a gateway but for traffic that leaves, and `gateways` holds, Istio's own ingress gateway is added.
     """
     found = [*(read_files(paths) if paths else bookinfo()), *more]
     first = topology(found)
-    if gateways and not any(instance.gateway for instance in first.instances):
+    if gateways and not any(each.gateway and each.labels.get("istio") != "egressgateway" for each in first.instances):
         return topology([*found, *ingress_gateway()])
     return first
 

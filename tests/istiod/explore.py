@@ -2,8 +2,8 @@
 
     python -m tests.istiod.explore [--seeds 0:1000] [--write DIR]
 
-Each seed makes a few resources; what the API server refuses, what meshtest refuses as not implemented, and what istiod
-itself does not say twice in the same way is passed over. A difference is cut down until nothing can be left out, and
+Each seed makes a few resources; what the API server refuses, what meshtest refuses as not implemented, what Envoy does
+not take, and what istiod itself does not say twice in the same way is passed over. A difference is cut down until nothing can be left out, and
 is told once for all that look alike.
 """
 
@@ -48,6 +48,8 @@ class Explorer:
             return Verdict("INVALID", [answer.invalid])
         if answer.unstable:
             return Verdict("UNSTABLE")
+        if answer.rejected:  # and so does not ask for what hangs on it
+            return Verdict("NACKED", answer.rejected)
         self._path.write_text(text)
         try:
             return judge(self._path, answer.configurations)

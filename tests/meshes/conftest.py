@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from meshtest.evidence import Finding
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
+from meshtest.source import Source
 from meshtest.topology.default import default_topology
 
 
@@ -34,6 +36,60 @@ def put(bookinfo: LocalMesh) -> Iterator[Callable[[str], None]]:
 
     yield put
     bookinfo.put({})
+
+
+class Unwatched:
+    """Nobody wants to know what a source finds."""
+
+    def record(self, found: Finding) -> None:
+        """Forgets it."""
+
+    def progress(self, text: str) -> None:
+        """Shows nothing."""
+
+    def reweighted(self, rule: Any, weights: Any) -> Any:
+        """No rule is changed."""
+        raise AssertionError(rule)
+
+
+class Town:
+    """A mesh that runs what a module of tests gives (`MANIFESTS`)."""
+
+    def __init__(self, mesh: LocalMesh) -> None:
+        self.mesh = mesh
+        self.ingress = Source(mesh, None, 16, Unwatched())
+
+    def put(self, text: str) -> None:
+        """Puts exactly these resources in force."""
+        self.mesh.put({resource.key: resource for resource in check(read_text(text, "test.yaml"))})
+
+    def workload(self, name: str = "web-v1") -> Source:
+        """A workload as a source of calls."""
+        return Source(self.mesh, name, 16, Unwatched())
+
+    def address(self, workload: str, number: int = 0) -> str:
+        """The (virtual) address of an instance."""
+        return self.mesh.topology.names[workload][number].address
+
+
+@pytest.fixture(scope="module")
+def running_town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Its manifests are few: each Envoy takes inotify instances, of which all meshes of a user share 128."""
+    file = tmp_path_factory.mktemp("town") / "town.yaml"
+    file.write_text(request.module.MANIFESTS)
+    mesh = LocalMesh(default_topology([file]))
+    try:
+        mesh.wait_ready()
+        yield Town(mesh)
+    finally:
+        mesh.close()
+
+
+@pytest.fixture
+def town(running_town: Town) -> Iterator[Town]:
+    """A town in which nothing is in force; what a test puts there is taken back."""
+    yield running_town
+    running_town.put("")
 
 
 @pytest.fixture

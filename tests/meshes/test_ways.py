@@ -331,6 +331,54 @@ def test_what_is_missing() -> None:
     )
 
 
+OUTSIDE = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: dns}
+spec: {hosts: [dns.org], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS, endpoints: [{address: a.dns.org, labels: {version: v1}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none}
+spec: {hosts: [none.org], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: hidden, namespace: other}
+spec: {hosts: [hidden.org], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS, exportTo: [.]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: dns}
+spec: {host: dns.org, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("proxy", "cluster", "said"),
+    [
+        ("productpage-v1", "outbound|80||dns.org", ""),
+        ("productpage-v1", "outbound|80|v1|dns.org", ""),
+        ("productpage-v1", "outbound|80||none.org", ""),
+        (GATEWAY_NAME, "outbound|80||none.org", "a gateway has no original destination to go on to, as none.org wants"),
+        (
+            "productpage-v1",
+            "outbound|80|v2|dns.org",
+            "no instance has the labels {'version': 'v2'} of subset 'v2' (at test.yaml:20); instances of dns have",
+        ),
+        ("productpage-v1", "outbound|81||dns.org", "the Service dns.org has no port 81; it has 80"),
+        ("productpage-v1", "outbound|80||hidden.org", "hidden.org is hidden from this proxy"),
+        ("productpage-v1", "outbound|80||unknown.org", "a ServiceEntry names a host outside"),
+    ],
+)
+def test_destinations_outside(proxy: str, cluster: str, said: str) -> None:
+    """Hosts of ServiceEntries are destinations too, whichever way they are found."""
+    given = snapshot(OUTSIDE)
+    made = translate(given, Proxy(given.topology.names[proxy][0]))
+    ((missing,),) = [[each.missing] for each in destinations(given, made, {cluster: 1})]
+    assert (said in missing) if said else not missing
+
+
 def test_rules_that_do_not_count() -> None:
     """A subset that only a rule out of sight defines is told from one that nobody defines."""
     hidden = destination_rule("host: reviews.default.svc.cluster.local\nsubsets: [{name: v1}]", namespace="team-a")

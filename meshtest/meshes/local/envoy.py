@@ -55,6 +55,11 @@ def compact(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _for_nobody_else(path: str, flags: int) -> int:
+    """What is written may hold keys."""
+    return os.open(path, flags, 0o600)
+
+
 class Envoy:
     """A proxy of the local mesh, configured through watched files in `folder`, that writes its logs to `logs`."""
 
@@ -87,7 +92,7 @@ class Envoy:
     def write_bytes(self, path: str, content: bytes) -> None:
         """Put a DiscoveryResponse into a watched file at once: written beside, renamed into place."""
         beside = f"{path}.new"
-        with open(beside, "wb") as file:
+        with open(beside, "wb", opener=_for_nobody_else) as file:
             file.write(content)
         os.rename(beside, path)
 

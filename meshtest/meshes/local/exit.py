@@ -9,10 +9,11 @@ from meshtest.meshes.local.destination_range import in_range, range_of
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.passthrough import CATCH_ALL, lets_through, taken_by
 from meshtest.resources.name import address
+from meshtest.topology.instance import Instance
 from meshtest.topology.service import Service
 from meshtest.translate.cluster_name import PASSTHROUGH
 from meshtest.translate.filter_chain import ANY_ADDRESS
-from meshtest.translate.host import most_specific
+from meshtest.translate.host import most_specific, within
 from meshtest.translate.proxy_config import ProxyConfig
 
 _LOOPBACK = "127.0.0.1"
@@ -31,36 +32,49 @@ def listener_for(grounds: Grounds, call: Call) -> str:
         listener = listener_of(grounds, service, call.port)
     else:
         listener = _listener(grounds.config, pod.address if pod else _outside(grounds, call.host), call.port)
-    if listener is None or (call.host in _LOCAL and listener != f"{_LOOPBACK}_{call.port}"):
-        raise ValueError(_nothing_there(service, call))
-    shared = listener in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}")
-    if (
-        service
-        and shared
-        and not _arrives(grounds, service, call.port)
-        and _let_through(grounds.config, listener, call.host)
-    ):
-        ports = ", ".join(str(each.number) for each in service.ports)
+    if listener is None:
         raise ValueError(
-            f"{call}: the Service {service.hostname} has no port {call.port}, and no rule takes the call; it has {ports}"
+            f"{call}: no instance stands behind {service and service.hostname}, so that its name has no address"
         )
-    if pod and shared and (not address(call.host) or _let_through(grounds.config, listener, call.host)):
-        raise ValueError(
-            f"{call}: a pod is called at its own address, which only TCP ports of a Service without an address can be here: "
+    if objection := _objection(grounds, call, listener, service, pod):
+        raise ValueError(f"{call}: {objection}")
+    return listener
+
+
+def _objection(grounds: Grounds, call: Call, listener: str, service: Service | None, pod: Instance | None) -> str:
+    """Why a call cannot be made here, that could in a cluster; empty if it can."""
+    if call.host in _LOCAL and listener != f"{_LOOPBACK}_{call.port}":
+        return "nothing listens there; a Sidecar would say so with an egress listener of this `bind`"
+    if listener not in (CATCH_ALL, f"{ANY_ADDRESS}_{call.port}"):
+        return ""
+    let_through = _let_through(grounds.config, listener, call.host)
+    if service and let_through and not _arrives(grounds, service, call.port):
+        ports = ", ".join(str(each.number) for each in service.ports)
+        return f"the Service {service.hostname} has no port {call.port}, and no rule takes the call; it has {ports}"
+    if pod and (let_through or not address(call.host)):
+        return (
+            "a pod is called at its own address, which only TCP ports of a Service without an address can be here: "
             "call the Service"
         )
-    return listener
+    if call.scheme != "tcp" and listener != CATCH_ALL and _misunderstood(grounds, call):
+        spoken = "in the clear" if call.encrypted else "with TLS"
+        return f"the ServiceEntry of the host says that its port is spoken to {spoken}, so that a sidecar does not read the call"
+    return ""
+
+
+def _misunderstood(grounds: Grounds, call: Call) -> bool:
+    """Whether a ServiceEntry for this host, that gives no address for it, says that its port carries TLS where the call does not.
+
+    Or HTTP in the clear where it does. Then the call goes on, to a host of which nothing more is known here.
+    """
+    entries = [each for each in grounds.snapshot.registry.services if each.entry and not each.address]
+    found = [each.port(call.port) for each in entries if within(call.host, each.hostname.lower())]
+    return any(port and (port.protocol.http if call.encrypted else port.protocol.tls) for port in found)
 
 
 def _arrives(grounds: Grounds, service: Service, port: int) -> bool:
     """Whether a call that is let through finds the Service."""
     return any(each.service is service and each.port.number == port for each in grounds.unknown)
-
-
-def _nothing_there(service: Service | None, call: Call) -> str:
-    if service is None:
-        return f"{call}: nothing listens there; a Sidecar would say so with an egress listener of this `bind`"
-    return f"{call}: no instance stands behind {service.hostname}, so that its name has no address"
 
 
 def listener_of(grounds: Grounds, service: Service, port: int) -> str | None:

@@ -10,6 +10,8 @@ from meshtest.resources.schema import Message, Text
 
 
 def _base64(text: str) -> str | None:
+    if not text:
+        return "must not be empty; for an answer without a body, take the body away"
     try:
         return _too_large(len(base64.b64decode(text, validate=True)))
     except (binascii.Error, ValueError):

@@ -32,7 +32,7 @@ def _address_type(text: str) -> str | None:
 
 def _address(spec: Mapping[str, Any], path: Path, report: Report) -> None:
     type_, value = spec.get("type", "IPAddress"), spec.get("value")
-    if value is not None and type_ == "IPAddress" and not address(value):
+    if value is not None and type_ == "IPAddress" and (not address(value) or "%" in value):
         report((*path, "value"), f"must be an IP address; this is {value!r}")
     if value is not None and type_ == "Hostname" and not _HOST.fullmatch(value):
         report((*path, "value"), f"must be a host name; this is {value!r}")

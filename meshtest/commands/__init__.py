@@ -1,0 +1,1 @@
+"""The commands of `meshtest`, a module each: `add` says what it takes, `run` does it."""
