@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from meshtest.explain.absence import Rule, bound_elsewhere, hidden, hindered, whole
@@ -108,7 +109,8 @@ def _unlike(match: Json, question: Question) -> tuple[str, str] | None:
     names = match.get("sniHosts")
     if names and not any(matches(name, question.server_name) for name in names if question.server_name):
         return "sniHosts", f"sniHosts {', '.join(names)}: the client asks for {question.server_name or 'no name'}"
-    if subnets := match.get("destinationSubnets"):
-        address = question.connection.address or "an address that is not known here"
-        return "destinationSubnets", f"destinationSubnets {', '.join(subnets)}: the destination is {address}"
+    subnets, address = match.get("destinationSubnets", ()), question.connection.address
+    if subnets and not any(address and ip_address(address) in ip_network(each, strict=False) for each in subnets):
+        where = address or "an address that is not known here"
+        return "destinationSubnets", f"destinationSubnets {', '.join(subnets)}: the destination is {where}"
     return None

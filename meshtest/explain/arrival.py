@@ -44,13 +44,13 @@ class Arrival:
         self.hop.chain = self._chain_name()
         if "transport_socket" in self.chain:
             if problem := self._handshake(connection):
-                self.hop.end = End(False, problem)
+                self.hop.end = End(False, problem, connection.failed)
                 return
             connection = connection.without_tls()
         for each in self.chain["filters"]:
             config = each["typed_config"]
             if each["name"] == "envoy.filters.network.rbac":
-                if self.refused(config, connection):
+                if self.refused(config, connection, connection.failed):
                     return
             elif each["name"] == "envoy.filters.network.http_connection_manager":
                 HttpRequest(self, config, connection).route()
@@ -75,8 +75,8 @@ class Arrival:
         self.hop.applied.append(Applied("TLS", "the client must present a certificate"))
         return ""
 
-    def refused(self, config: Json, connection: Connection) -> bool:
-        """Ask an RBAC filter; whether it refuses, which ends the hop."""
+    def refused(self, config: Json, connection: Connection, status: int) -> bool:
+        """Ask an RBAC filter; whether it refuses, which ends the hop with this status."""
         found = ruling(self.snapshot, config, connection, self.found.server_name)
         if found is None:
             return False
@@ -89,8 +89,7 @@ class Arrival:
             self.hop.policies.append(f"{found.action}: allowed" + (f" by {rules}" if found.action == "ALLOW" else ""))
             return False
         why = f"denied by {rules}" if found.action == "DENY" else f"no ALLOW policy takes it: {rules}"
-        http = connection.request is not None and "stat_prefix" not in config
-        self.hop.end = End(False, f"RBAC: access denied; {why}", 403 if http else 0)
+        self.hop.end = End(False, f"RBAC: access denied; {why}", status)
         return True
 
     def _proxied(self, config: Json, connection: Connection) -> None:
@@ -101,7 +100,7 @@ class Arrival:
             self.hop.absent += absent_for_connection(self.snapshot, self.proxy, question)
         self.note_server()
         for cluster, share, _ in weights(config):
-            self.hop.onward.append(self.onward(cluster, share, connection, ""))
+            self.hop.onward.append(self.onward(cluster, share, connection, None))
 
     def note_server(self) -> None:
         """Say of which server of a Gateway the filter chain is made, if it is of one."""
@@ -109,13 +108,14 @@ class Arrival:
         if "server" in note:
             self.hop.servers = (f"{note['resource']} spec.servers[{note['server']}] at {note['where']}",)
 
-    def onward(self, cluster: str, share: float, connection: Connection, authority: str) -> Onward:
-        """To one cluster; `authority` is the host that an HTTP request asks for."""
+    def onward(self, cluster: str, share: float, connection: Connection, authority: str | None) -> Onward:
+        """To one cluster; `authority` is the host that a request asks for, None where bytes go on as they are."""
         found = destination(self.snapshot, self.proxy, self.config, cluster, share)
-        if end := self._end_of(found, connection):
+        failed = 503 if authority is not None else connection.failed
+        if end := self._end_of(found, connection, failed):
             return Onward(found, end=end)
-        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False, host="")
-        if tls := self._upstream_tls(cluster, authority):
+        sent = replace(connection, source=self.proxy.instance, identity="", decrypted=False, host="", failed=failed)
+        if tls := self._upstream_tls(cluster, authority or ""):
             sent = replace(sent, tls=(tls, *sent.tls))
         hops: dict[str, Hop] = {}
         for endpoint in found.endpoints:
@@ -127,10 +127,9 @@ class Arrival:
         outside = any(endpoint.instance is None for endpoint in found.endpoints)
         return Onward(found, tuple(hops.values()), End(True, "outside the mesh") if outside else None)
 
-    def _end_of(self, found: Destination, connection: Connection) -> End | None:
-        """How the way ends at a cluster; None if proxies behind it are to be asked."""
+    def _end_of(self, found: Destination, connection: Connection, failed: int) -> End | None:
+        """How the way ends at a cluster (`failed` is the status where it leads nowhere); None if proxies behind it are to be asked."""
         cluster, known = found.cluster, self.config.clusters.get(found.cluster)
-        failed = 503 if connection.request is not None and not connection.tls else 0
         if cluster == BLACK_HOLE:
             says = "the destination is not known to this proxy, and only what is known is let out (REGISTRY_ONLY)"
             return End(False, says, failed, "UH")

@@ -11,7 +11,7 @@ from meshtest.explain.headers import Headers, request_headers
 from meshtest.resources.name import address
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 0}
+_PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class Connection:
     """A connection to an address (empty where it is not known) and port, from a pod or (None) from outside.
 
     `tls` are its layers of encryption, the outermost first; `request` is what it carries, None for other bytes. `identity` is the name
-    proved in a layer that has been taken off; `host` is the name that a workload has called.
+    proved in a layer that has been taken off; `host` is the name that a workload has called; `failed` is the status that a proxy before
+    answers if the connection fails (0 if none reads requests).
     """
 
     source: Instance | None
@@ -34,6 +35,7 @@ class Connection:
     identity: str = ""
     decrypted: bool = False
     host: str = ""
+    failed: int = 0
 
     def without_tls(self) -> Connection:
         """What is inside the outermost layer."""

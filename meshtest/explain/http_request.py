@@ -41,9 +41,8 @@ class HttpRequest:
             return
         self.connection = replace(self.connection, request=request)
         for each in self.manager["http_filters"]:
-            if each["name"] == "envoy.filters.http.rbac" and self.arrival.refused(
-                each["typed_config"], self.connection
-            ):
+            policies = each["typed_config"] if each["name"] == "envoy.filters.http.rbac" else {}
+            if self.arrival.refused(policies, self.connection, 403):
                 return
         self._look_up(request)
 

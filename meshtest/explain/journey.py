@@ -100,7 +100,7 @@ class Journey:
         chain = chain_for(listener, found)
         if chain is None:
             hop.absent += absent_for_connection(self.snapshot, proxy, Question(connection, found.server_name, None))
-            hop.end = End(False, self._no_chain(proxy, listener, connection, found), flag="NR")
+            hop.end = End(False, self._no_chain(proxy, listener, connection, found), connection.failed, "NR")
             return
         Arrival(self, hop, proxy, listener, chain, found, depth).take(connection)
 
@@ -113,12 +113,8 @@ class Journey:
         listeners = self.config(proxy).listeners
         hop.listener = _taking(listeners, endpoint, proxy.gateway)
         if hop.listener not in listeners:
-            hop.end = End(
-                False,
-                f"nothing listens on port {endpoint.port} of this gateway: no Gateway has a server there",
-                503,
-                "UF",
-            )
+            says = f"nothing listens on port {endpoint.port} of this gateway: no Gateway has a server there"
+            hop.end = End(False, says, connection.failed, "UF")
             return hop
         self.arrive(hop, proxy, listeners[hop.listener], sent, depth)
         return hop
