@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_proxy_config)
     _add_explain(commands)
     analysis = commands.add_parser("analyze", help="what is wrong or dubious in resources, without traffic")
-    analysis.add_argument("files", nargs="+", type=Path, metavar="FILE", help="resources: a file or a folder")
+    analysis.add_argument("files", nargs="+", type=Path, metavar="FILE", help="resources: a file, a folder or -")
     _add_topology(analysis)
     analysis.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the form of the output")
     analysis.add_argument(
