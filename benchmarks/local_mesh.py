@@ -13,14 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from benchmarks.manifests import virtual_services
 from meshtest.judging.expectation import split
 from meshtest.meshes.local.envoy import binary
 from meshtest.meshes.local.mesh import Keyed, LocalMesh
-from meshtest.resources.manifest import check, read_files
+from meshtest.resources.manifest import check, read_files, read_text
 from meshtest.topology.default import default_topology
 from meshtest.traffic.driver import Driver
 from meshtest.traffic.request import GET
@@ -127,6 +129,20 @@ def changes(mesh: LocalMesh, runs: int) -> dict[str, list[float]]:
     return out
 
 
+def changes_in_a_large_mesh(mesh: LocalMesh, runs: int, gateways: str) -> list[float]:
+    """Seconds for a change of one of 1,000 VirtualServices with ten routes each until every proxy concerned has acknowledged it."""
+    resources = check(read_text(virtual_services(10_000, gateways=gateways), "large.yaml"))
+    mesh.put({resource.key: resource for resource in resources})
+    out = []
+    for run in range(runs):
+        changed = virtual_services(10, gateways=gateways).replace("path-5/", f"other-{run}/")
+        resources = [*check(read_text(changed, "changed.yaml")), *resources[3:]]
+        keyed = {resource.key: resource for resource in resources}
+        out.append(timed(partial(mesh.put, keyed)))
+    mesh.put({})
+    return out
+
+
 def rates(mesh: LocalMesh, seconds: float) -> tuple[float, float]:
     """Requests a second through gateway and sidecar: by the driver, and by one httpx client."""
     mesh.put(manifest("test_reviews_80_20.yaml"))
@@ -178,6 +194,11 @@ def measure(runs: int) -> str:
         text += row("Gateway, rule and two subsets applied: acknowledged by all seven proxies", found["apply"])
         text += row("new weights at the gateway", found["weights"])
         text += row("all taken back", found["back"])
+        for gateways, where in (("edge", "the gateway"), ("edge, mesh", "all seven proxies")):
+            text += row(
+                f"one changed VirtualService among 10,000 routes, acknowledged by {where}",
+                changes_in_a_large_mesh(mesh, max(runs // 20, 5), gateways),
+            )
         text += row("verdict on 90/10 within 5 points", verdicts(mesh, max(runs // 10, 5)), "s")
         rate, peer = rates(mesh, 3)
         text += f"| requests a second, gateway to reviews, 16 connections | {rate:.0f} | | {rate / peer:.2g} x one httpx client |\n"

@@ -70,7 +70,7 @@ metadata:
 spec:
   hosts:
   - service-{index}.example.com
-  gateways: [edge]
+  gateways: [{gateways}]
   http:
 """
 _ROUTE = """\
@@ -84,12 +84,12 @@ _ROUTE = """\
 """
 
 
-def virtual_services(routes: int, per: int = 10) -> str:
+def virtual_services(routes: int, per: int = 10, gateways: str = "edge") -> str:
     """The YAML of a Gateway, subsets, and VirtualServices for as many hosts, with `per` routes each, until there are `routes`."""
     documents = [HEAD]
     for index, first in enumerate(range(0, routes, per)):
         rules = [_ROUTE.format(index=at) for at in range(first, min(first + per, routes))]
-        documents.append(_RULES.format(index=index) + "".join(rules))
+        documents.append(_RULES.format(index=index, gateways=gateways) + "".join(rules))
     return "".join(documents)
 
 

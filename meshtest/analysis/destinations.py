@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from meshtest.analysis.binding import Binding, bindings
@@ -113,13 +113,26 @@ def _routes(binding: Binding, rule: Rule, narrowed: object) -> Iterator[Target]:
 def check(world: World) -> Iterator[Finding]:
     """Destinations that do not exist, in the whole or in part."""
     sound: set[object] = set()
+    told: dict[tuple[int, str], list[Finding]] = {}
     for target in targets(world):
         question = target.question
         if question not in sound:
             problems = [*_problems(world, target)]
-            yield from problems
             if not problems:
                 sound.add(question)
+            for problem in problems:
+                told.setdefault((id(target.binding), problem.message), []).append(problem)
+    for same in told.values():
+        yield _once(same)
+
+
+def _once(same: list[Finding]) -> Finding:
+    """The first of findings that say the same of one VirtualService, with how many there are."""
+    first, more = same[0], len(same) - 1
+    if not more:
+        return first
+    places = "once more" if more == 1 else f"{more} times more"
+    return replace(first, message=f"{first.message} (and {places} in this VirtualService)")
 
 
 def _problems(world: World, target: Target) -> Iterator[Finding]:

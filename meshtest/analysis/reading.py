@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import cast
 
 from meshtest.analysis import duplicates
 from meshtest.analysis.analyze import analyze, in_order
@@ -14,7 +12,7 @@ from meshtest.analysis.catalogue import REFUSED, UNREADABLE
 from meshtest.analysis.finding import Finding
 from meshtest.analysis.world import Key, World
 from meshtest.errors import ResourceError
-from meshtest.resources.document import Document, Path
+from meshtest.resources.document import Document
 from meshtest.resources.manifest import SCHEMAS, examine, is_istio, read_files
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
@@ -60,21 +58,10 @@ def _read(files: Iterable[FilePath | str]) -> tuple[list[Resource], list[Finding
     return found, unreadable
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A place in a file of which nothing else is known; stands in for a Document."""
-
-    file: str
-    number: int
-
-    def line(self, path: Path) -> int:
-        return self.number
-
-
 def _unreadable(message: str, file: str) -> Finding:
     place = re.match(r"(?P<file>.*?)(?::(?P<line>[0-9]+))?: (?P<rest>.*)", message, re.DOTALL)
     name, number, rest = (place["file"], int(place["line"] or 1), place["rest"]) if place else (file, 1, message)
-    nothing = Resource("", "", "", "", {"metadata": {}}, cast(Document, _Place(name, number)))
+    nothing = Resource("", "", "", "", {"metadata": {}}, Document(None, name, first=number))
     return UNREADABLE.at(nothing, (), rest)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from meshtest.errors import ResourceError
+from meshtest.resources.block_lines import block_lines
 from meshtest.resources.scalar import as_key, resolved
 from meshtest.resources.yaml_tree import (
     MAX_DEPTH,
@@ -60,6 +61,8 @@ class Document:
 
     @cached_property
     def _lines(self) -> dict[Path, int]:
+        if (found := block_lines(self.text)) is not None:
+            return found
         builder = _Builder(self.file)
         for tree in trees(self.text, self.file):
             builder.value_of(tree.root)
