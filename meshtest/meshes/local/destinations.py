@@ -43,7 +43,9 @@ def _missing(snapshot: Snapshot, config: ProxyConfig, name: str, port: int, subs
         return f"the Service {host} has no port {port}; it has {ports}"
     if f"outbound|{port}||{host}" not in config.clusters:
         return f"{host} is hidden from this proxy: by the exportTo of its owner, or by a Sidecar"
-    if service.resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN) and _selects_none(snapshot, service, port, subset):
+    if service.resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN) and _selects_none(
+        snapshot, service, port, subset
+    ):
         return _no_endpoints(snapshot, service, port, subset, host)  # such a subset has no cluster
     return _no_subset(snapshot, subset, host)
 

@@ -116,7 +116,8 @@ class LocalMesh:
                 name, site, folder / f"p{number}", logs / f"p{number}", self._large
             )
         new = self._translated(self._snapshot)
-        self._workloads.begin(self._stand_ins, self._upstreams(new))
+        self._standing = self._stand_ins
+        self._workloads.begin(self._standing, self._upstreams(new))
         for address, each in new.items():
             change.write_initial(self._envoys[address], each.grounded)
         self._take(new)
@@ -186,8 +187,7 @@ class LocalMesh:
         snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
-        before = self._stand_ins | additional(self._snapshot, self._sites)
-        after = self._stand_ins | additional(snapshot, self._sites)
+        before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
         changed = [address for address in new if new[address].grounded != self._sent[address]]
         self._texts.forget()
         steps = [change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts) for each in changed]
@@ -203,6 +203,7 @@ class LocalMesh:
             raise
         self._workloads.call(self._upstreams(new))
         self._workloads.keep(after)
+        self._standing = after
         self._snapshot = snapshot
         self._take(new)
 
