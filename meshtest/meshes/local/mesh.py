@@ -17,7 +17,7 @@ from meshtest.explain.decision import decide
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change
 from meshtest.meshes.local.destinations import destinations
-from meshtest.meshes.local.entrance import entrance
+from meshtest.meshes.local.entrance import entrance, urls
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
@@ -257,6 +257,21 @@ class LocalMesh:
     def workloads(self) -> list[str]:
         """The names of all workloads."""
         return list(self.topology.names)
+
+    def entrances(self) -> dict[str, Target]:
+        """Where each server of the ingress gateway that listens is entered, by a URL of it."""
+        gateway = self._gateway()
+        found = {each: self._way(None, call_of(each)) for each in urls(self._snapshot, Proxy(gateway.site.instance))}
+        listeners = self._sent[gateway.site.instance.address].listeners
+        return {url: self._target(way, call_of(url)) for url, way in found.items() if way.listener in listeners}
+
+    @property
+    def trusted_file(self) -> Path:
+        """A file of the mesh's own with what clients are to trust, for programs that want one."""
+        assert self._guardian is not None
+        file = Path(self._guardian.folders[0], "trusted.pem")
+        file.write_text(self.trusted, encoding="ascii")
+        return file
 
     def enter(self, what: Request | str) -> Target:
         """At the listener of the Gateway's server on the call's port; without an authority at the first of HTTP in the clear."""
