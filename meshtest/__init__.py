@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from meshtest.authority import Authority
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
     from meshtest.judging.expectation import Expectation, Split, judge, split
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from meshtest.traffic.sample import Sample
 
 _HOMES = {
+    "meshtest.authority": ("Authority",),
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.expectation": ("Expectation", "Split", "judge", "split"),
@@ -36,6 +38,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "AnalysisWarning",
+    "Authority",
     "DELETE",
     "Driver",
     "Expectation",

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = [
     *(
         "AnalysisWarning",
+        "Authority",
         "DELETE",
         "Driver",
         "Expectation",
@@ -66,6 +67,15 @@ def test_readme_example(pytester: pytest.Pytester) -> None:
     for name, text in files.items():
         Path(pytester.path, name).write_text(text)
     pytester.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_examples_of_the_local_mesh(pytester: pytest.Pytester) -> None:
+    """The examples of docs/local-mesh.md run as they stand there, and nothing in them is doubtful."""
+    files = blocks("docs/local-mesh.md", "yaml") | blocks("docs/local-mesh.md", "python")
+    assert sum(name.startswith("test_") for name in files) == 4
+    for name, text in files.items():
+        Path(pytester.path, name).write_text(text)
+    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=6)
 
 
 def test_ci_runs_what_the_readme_says() -> None:

@@ -24,15 +24,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start it, say where it is, and wait."""
     from meshtest.meshes.local.mesh import LocalMesh
-    from meshtest.traffic.request import GET
 
     topology, resources = read(options.files, options.topology, gateways=True)
     mesh = LocalMesh(topology)
     try:
         mesh.wait_ready()
         mesh.put({resource.key: resource for resource in resources})
-        target = mesh.enter(GET("/")) if any(resource.kind == "Gateway" for resource in resources) else None
-        for line in _welcome(mesh, target):
+        for line in _welcome(mesh):
             print(line, flush=True)
         while True:
             mesh.check()
@@ -43,11 +41,24 @@ def run(options: argparse.Namespace) -> int:
         mesh.close()
 
 
-def _welcome(mesh: LocalMesh, target: Target | None) -> Iterator[str]:
-    if target is None:
-        yield "no Gateway was given, so that nothing listens at the ingress gateway"
-    else:
-        host = "" if target.host == "ingress" else f"   (send Host: {target.host})"
-        yield f"ingress gateway  http://{target.address[0]}:{target.address[1]}{host}"
+def _welcome(mesh: LocalMesh) -> Iterator[str]:
+    entrances = mesh.entrances()
+    if not entrances:
+        yield "nothing listens at the ingress gateway: no Gateway was given with a server that leads anywhere"
+    for url, target in sorted(entrances.items(), key=lambda pair: not pair[0].startswith("http:")):
+        yield f"ingress gateway  {_entered(mesh, url, target)}"
     yield f"workloads        {', '.join(mesh.workloads())}"
     yield "Ctrl-C ends it"
+
+
+def _entered(mesh: LocalMesh, url: str, target: Target) -> str:
+    """How to reach a server from a shell."""
+    address = f"{target.address[0]}:{target.address[1]}"
+    scheme, _, authority = url.partition("://")
+    host, _, port = authority.rpartition(":")
+    if scheme == "http":
+        return f"http://{address}" + (f"   (send Host: {host})" if host != "ingress" else "")
+    if scheme == "https":
+        asked = f"https://{host}" if port == "443" else url
+        return f"{asked}   (curl --connect-to ::{address} --cacert {mesh.trusted_file} {asked}/)"
+    return f"{url} at {address}"

@@ -20,6 +20,7 @@ from tests.translate.snapshots import (
     GATEWAY_NAME,
     REVIEWS,
     SUBSETS,
+    Json,
     destination_rule,
     snapshot,
     virtual_service,
@@ -200,3 +201,214 @@ def test_proxies_share_what_is_the_same() -> None:
     name = f"outbound|9080|v1|{REVIEWS}"
     assert made[0].clusters[name] is made[1].clusters[name]
     assert made[0].clusters["PassthroughCluster"] == made[1].clusters["PassthroughCluster"]
+
+
+OUTSIDE = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: dns}
+spec:
+  hosts: [dns.org]
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}, {number: 50, name: grpc, protocol: GRPC}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none}
+spec: {hosts: ['*.none.org'], addresses: [192.0.2.0/24], ports: [{number: 9000, name: tcp, protocol: TCP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: near}
+spec: {hosts: [near.org], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS, endpoints: [{address: reviews.default.svc.cluster.local, ports: {http: 9080}, weight: 2}, {address: far.org, weight: 1}]}
+"""
+
+
+def members(cluster: Json) -> list[tuple[tuple[str, int], int]]:
+    """The addresses of a cluster's endpoints, and their weights."""
+    found = [each for group in cluster["load_assignment"].get("endpoints", []) for each in group["lb_endpoints"]]
+    return [
+        (tuple(each["endpoint"]["address"]["socket_address"].values()), each.get("load_balancing_weight", 1))
+        for each in found
+    ]
+
+
+def test_hosts_outside_are_addresses_here() -> None:
+    """No cluster looks a name up, or goes on to where a connection was going: each has its stand-in's address."""
+    _, made, grounds = grounded(OUTSIDE, "productpage-v1")
+    assert {each["type"] for each in made.clusters.values()} == {"STATIC"}
+    assert not any("dns" in key for each in made.clusters.values() for key in each)
+    host = grounds.sites.host
+    assert members(made.clusters["outbound|80||dns.org"]) == [(host("dns.org", 80), 1)]
+    assert members(made.clusters["outbound|9000||*.none.org"]) == [(host("*.none.org", 9000), 1)]
+    assert host("dns.org", 80)[0] == host("dns.org", 443)[0] != host("*.none.org", 9000)[0], (
+        "each host has its own address"
+    )
+    assert all(each.startswith("127.") for each in addresses([made.listeners, made.clusters]))
+
+
+def test_names_within_the_mesh() -> None:
+    """A name of a Service among endpoints is its instances, which share its weight; so shares stay as they are."""
+    _, made, grounds = grounded(OUTSIDE, "productpage-v1")
+    found = dict(members(made.clusters["outbound|80||near.org"]))
+    pods = [each.address for each in grounds.snapshot.topology.instances if each.app == "reviews"]
+    inside = {grounds.sites.by_address[each].inbound(9080): 2 for each in pods}
+    assert found == inside | {grounds.sites.host("far.org", 80): 3}
+
+
+def test_the_last_hop_is_http_1() -> None:
+    """Towards stand-ins HTTP/2 becomes HTTP/1.1; between proxies it stays."""
+    more = """
+apiVersion: v1
+kind: Service
+metadata: {name: two}
+spec: {selector: {app: ratings}, ports: [{name: http2, port: 5000}]}
+"""
+    name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+    def spoken(cluster: Json) -> set[str]:
+        options = cluster["typed_extension_protocol_options"][name]
+        return set(options.get("explicit_http_config") or options["use_downstream_protocol_config"])
+
+    _, made, _ = grounded(OUTSIDE, "ratings-v1", manifests=more)
+    assert spoken(made.clusters["outbound|50||dns.org"]) == {"http_protocol_options"}
+    assert spoken(made.clusters["outbound|5000||two.default.svc.cluster.local"]) == {"http2_protocol_options"}
+    assert spoken(made.clusters["inbound|5000||"]) == {"http_protocol_options"}
+
+
+def test_ranges_of_destinations() -> None:
+    """What a listener tells apart by destination are listeners of their own, without the ranges; the rest keeps the name."""
+    config, made, grounds = grounded(OUTSIDE, "productpage-v1")
+    assert "prefix_ranges" in json.dumps(config.listeners["0.0.0.0_9000"])
+    assert "prefix_ranges" not in json.dumps(made.listeners)
+    part, rest = made.listeners["0.0.0.0_9000 192.0.2.0/24"], made.listeners["0.0.0.0_9000"]
+    (chain,) = part["filter_chains"]
+    assert chain["filters"][-1]["typed_config"]["cluster"] == "outbound|9000||*.none.org"
+    assert rest["filter_chains"] == []
+    for each in (part, rest):
+        assert each["default_filter_chain"]["filters"][0]["typed_config"]["cluster"] == "PassthroughCluster"
+        assert tuple(each["address"]["socket_address"].values()) == grounds.site.listener(each["name"])
+
+
+HEADLESS = """
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: guess, port: 5433}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: example/db}]}}
+"""
+
+
+@pytest.mark.parametrize("file", [None, "/somewhere"])
+def test_pods_at_their_own_addresses(file: str | None) -> None:
+    """A listener for a pod's own address leads to this pod, through bytes and through routes; the Service's name to any."""
+    config, made, grounds = grounded("", "productpage-v1", lambda name: file, HEADLESS)
+    pods = [each.address for each in grounds.snapshot.topology.names["db"]]
+    for pod in pods:
+        for port in (5432, 5433):
+            name = f"outbound|{port}||db.default.svc.cluster.local {pod}"
+            assert members(made.clusters[name]) == [(grounds.sites.endpoint(pod, port), 1)]
+            listener = json.dumps(made.listeners[f"{pod}_{port}"])
+            assert name in listener
+            assert f'"cluster": "outbound|{port}||db.default.svc.cluster.local"' not in listener
+    assert len(members(made.clusters["outbound|5432||db.default.svc.cluster.local"])) == 2
+    assert set(made.routes) <= set(config.routes), "no file is written that nobody watches"
+    assert "db.default.svc.cluster.local:5433" not in made.routes
+
+
+SIDECAR = """---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: it}
+spec: {egress: [{hosts: ["./details.default.svc.cluster.local"]}], outboundTrafficPolicy: {mode: MODE}}
+"""
+
+
+def test_services_that_are_let_through() -> None:
+    """A Service that a Sidecar leaves out is found where it is, by its names on a port of routes, and by a listener of its own else."""
+    _, made, grounds = grounded(SIDECAR.replace("MODE", "ALLOW_ANY"), "productpage-v1", lambda name: "/x", MORE)
+    reviews = "PassthroughCluster reviews.default.svc.cluster.local:9080"
+    pods = [each for each in grounds.snapshot.topology.instances if each.app == "reviews"]
+    assert {place for place, _ in members(made.clusters[reviews])} == {
+        grounds.sites.by_address[each.address].inbound(9080) for each in pods
+    }
+    (host,) = [each for each in made.routes["9080"]["virtual_hosts"] if "reviews" in each["domains"]]
+    assert [each["route"]["cluster"] for each in host["routes"]] == [reviews]
+    domains = [domain for each in made.routes["9080"]["virtual_hosts"] for domain in each["domains"]]
+    assert len(domains) == len(set(domains)), "Envoy takes each domain once"
+    guess = made.listeners["virtualOutbound 10.0.0.83_7000"]
+    assert guess["filter_chains"][0]["filters"][0]["typed_config"]["cluster"].endswith(
+        "guess.default.svc.cluster.local:7000"
+    )
+    assert (
+        made.listeners["virtualOutbound"]["filter_chains"][0]["filters"][0]["typed_config"]["cluster"]
+        == "PassthroughCluster"
+    )
+
+
+def test_services_that_are_blocked() -> None:
+    """Where only what is known may be called, nothing is added."""
+    _, made, _ = grounded(SIDECAR.replace("MODE", "REGISTRY_ONLY"), "productpage-v1", lambda name: "/x", MORE)
+    assert not any(name.startswith("PassthroughCluster ") for name in made.clusters)
+    assert "virtualOutbound 10.0.0.83_7000" not in made.listeners
+
+
+TLS = GATEWAY.replace(
+    'port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]',
+    "port: {number: 443, name: https, protocol: HTTPS}, hosts: [HOSTS], tls: TLS",
+)
+
+
+def context(text: str) -> tuple[Json, Json]:
+    """The TLS context of the gateway's only server as istiod sends it, and as it runs here."""
+    config, made, _ = grounded(text, GATEWAY_NAME)
+    pair = [
+        each.listeners["0.0.0.0_8443"]["filter_chains"][0]["transport_socket"]["typed_config"]
+        for each in (config, made)
+    ]
+    return pair[0], pair[1]
+
+
+def test_secrets_stand_in_place() -> None:
+    """What a gateway would ask for by name is there: for the hosts of the server, or those of its rules."""
+    text = TLS.replace("HOSTS", "a.org, '*.b.org'").replace(
+        "TLS", "{mode: MUTUAL, credentialName: c, subjectAltNames: [x.org]}"
+    )
+    sent, made = context(text)
+    assert "sds" in json.dumps(sent)
+    common = made["common_tls_context"]
+    assert "sds" not in json.dumps(made)
+    (certificate,) = common["tls_certificates"]
+    assert certificate["certificate_chain"] == {"inline_string": "certificate kubernetes://c for *.b.org, a.org"}
+    assert certificate["private_key"] == {"inline_string": "key kubernetes://c"}
+    assert common["validation_context"]["trusted_ca"] == {"inline_string": "authority kubernetes://c-cacert"}
+    assert common["validation_context"]["match_subject_alt_names"] == [{"exact": "x.org"}]
+    kept = ("alpn_protocols", "tls_params")
+    assert {key: common.get(key) for key in kept} == {key: sent["common_tls_context"].get(key) for key in kept}
+    assert made["require_client_certificate"] is True
+    anything = TLS.replace("HOSTS", "'*'").replace("TLS", "{mode: SIMPLE, credentialName: c}")
+    rules = virtual_service("- route: [{destination: {host: reviews}}]", "['*.c.org', d.org]", more="gateways: [edge]")
+    (certificate,) = context(anything + rules)[1]["common_tls_context"]["tls_certificates"]
+    assert certificate["certificate_chain"]["inline_string"].endswith("for *.c.org, d.org, localhost")
+
+
+def test_secrets_of_clients() -> None:
+    """A DestinationRule's certificate is the caller's own; what it trusts is there too."""
+    rule = destination_rule(
+        "host: dns.org\ntrafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k, caCertificates: /a}}"
+    )
+    _, made, grounds = grounded(OUTSIDE + rule, "productpage-v1")
+    common = made.clusters["outbound|443||dns.org"]["transport_socket"]["typed_config"]["common_tls_context"]
+    (certificate,) = common["tls_certificates"]
+    assert (
+        certificate["certificate_chain"]["inline_string"]
+        == f"certificate file-cert:/c~/k for {grounds.site.instance.name}"
+    )
+    assert common["validation_context"]["trusted_ca"] == {"inline_string": "authority file-root:/a"}

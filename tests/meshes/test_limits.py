@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
+from meshtest.errors import MeshError
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
@@ -114,6 +116,32 @@ def test_nothing_has_changed(bookinfo: LocalMesh, put: Put) -> None:
             + resource("DestinationRule", "host: details, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
         )
     assert ask(bookinfo, GET("/reviews/0")).json()["podname"].startswith("reviews-v1-")
+
+
+def test_what_envoy_rejects_takes_its_stand_ins_along(bookinfo: LocalMesh, put: Put) -> None:
+    """A change that fails leaves no stand-in of its own, and those before it stay."""
+    entry = resource(
+        "ServiceEntry", "hosts: [HOST], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS"
+    )
+    header = "{request: {set: {x-a: '%NOSUCH%'}}}"
+    broken = rules(f"[{{headers: {header}, route: [{{destination: {{host: details}}}}]}}]")
+    put(GATEWAY + entry.replace("HOST", "before.org"))
+    places = {host: bookinfo._sites.host(host, 80) for host in ("before.org", "after.org")}
+    with pytest.raises(MeshError, match="NOSUCH"):
+        put(GATEWAY + broken + entry.replace("HOST", "after.org"))
+    assert {host: answers(place) for host, place in places.items()} == {"before.org": True, "after.org": False}
+    assert ask(bookinfo, GET("http://before.org/"), "productpage-v1").json()["podname"] == "before.org"
+    put("")
+    assert not any(map(answers, places.values()))
+
+
+def answers(place: tuple[str, int]) -> bool:
+    """Whether somebody listens."""
+    try:
+        socket.create_connection(place).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_istios_own_samples(bookinfo: LocalMesh, put: Put) -> None:

@@ -133,3 +133,42 @@ def test_up(project: pytest.Pytester) -> None:
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 0
+
+
+TLS_ONLY = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [web.example.com], tls: {mode: SIMPLE, credentialName: web}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web.example.com], gateways: [edge], http: [{route: [{destination: {host: reviews}}]}]}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_up_with_tls(project: pytest.Pytester) -> None:
+    """Where the gateway speaks TLS, `meshtest up` says how to call it: where it is, and whom to trust."""
+    import socket
+    import ssl
+
+    Path(project.path, "secure.yaml").write_text(TLS_ONLY)
+    command = [sys.executable, "-m", "meshtest", "up", "secure.yaml"]
+    run = subprocess.Popen(command, cwd=project.path, stdout=subprocess.PIPE, text=True, process_group=0)
+    assert run.stdout is not None
+    words = run.stdout.readline().split()
+    assert words[2] == "https://web.example.com"
+    _, _, host, port = words[words.index("--connect-to") + 1].split(":")
+    trusted = words[words.index("--cacert") + 1]
+    context = ssl.create_default_context(cafile=trusted)
+    with context.wrap_socket(socket.create_connection((host, int(port))), server_hostname="web.example.com") as asked:
+        asked.sendall(b"GET /reviews/0 HTTP/1.1\r\nHost: web.example.com\r\n\r\n")
+        assert asked.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert not Path(trusted).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshtest.errors import MeshError
 from meshtest.meshes.call import Call
+from meshtest.topology.protocol import Protocol
 from meshtest.translate.gateway_server import Server, merged
 from meshtest.translate.host import intersection, most_specific, wildcard
 from meshtest.translate.snapshot import Proxy, Snapshot
@@ -26,6 +27,20 @@ def entrance(snapshot: Snapshot, proxy: Proxy, call: Call) -> tuple[Server, str]
             f"no server of an applied Gateway listens on port {call.port}, which {call} asks for; there are servers on {ports}"
         )
     return min(on_port, key=lambda server: _distance(server, call)), call.authority
+
+
+def urls(snapshot: Snapshot, proxy: Proxy) -> list[str]:
+    """A URL of each server, with a host that it takes and a rule decides if there is one."""
+    found = merged(snapshot, proxy).servers
+    return list(dict.fromkeys(f"{_scheme(each)}://{_host(snapshot, proxy, each)}:{each.number}" for each in found))
+
+
+def _scheme(server: Server) -> str:
+    if server.protocol.http:
+        return "http"
+    if server.protocol is Protocol.HTTPS:
+        return "https"
+    return "tls" if server.encrypted else "tcp"
 
 
 def _distance(server: Server, call: Call) -> tuple[bool, bool]:

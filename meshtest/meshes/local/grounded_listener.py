@@ -67,10 +67,11 @@ def _at_pod(cluster: str, address: str) -> str:
 def _to_its_pod(listener: Json, config: ProxyConfig, pods: Mapping[str, PodCluster]) -> Json:
     """A listener for a pod's own address leads to this pod, not to any of its Service."""
     pod = listener["name"].rpartition("_")[0]
-    inner = _within(listener, config.routes) if pods else listener
-    if not any(_at_pod(name, pod) in pods for name in _cluster_names(inner)):
+    if not any(name.endswith(_at_pod("", pod)) for name in pods):
         return listener
-    out: Json = _renamed(inner, lambda name: _at_pod(name, pod) if _at_pod(name, pod) in pods else name)
+    out: Json = _renamed(
+        _within(listener, config.routes), lambda name: _at_pod(name, pod) if _at_pod(name, pod) in pods else name
+    )
     return out
 
 

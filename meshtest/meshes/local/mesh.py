@@ -17,7 +17,7 @@ from meshtest.explain.decision import decide
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change
 from meshtest.meshes.local.destinations import destinations
-from meshtest.meshes.local.entrance import entrance
+from meshtest.meshes.local.entrance import entrance, urls
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
@@ -116,7 +116,8 @@ class LocalMesh:
                 name, site, folder / f"p{number}", logs / f"p{number}", self._large
             )
         new = self._translated(self._snapshot)
-        self._workloads.begin(self._stand_ins, self._upstreams(new))
+        self._standing = self._stand_ins
+        self._workloads.begin(self._standing, self._upstreams(new))
         for address, each in new.items():
             change.write_initial(self._envoys[address], each.grounded)
         self._take(new)
@@ -186,8 +187,7 @@ class LocalMesh:
         snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
-        before = self._stand_ins | additional(self._snapshot, self._sites)
-        after = self._stand_ins | additional(snapshot, self._sites)
+        before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
         changed = [address for address in new if new[address].grounded != self._sent[address]]
         self._texts.forget()
         steps = [change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts) for each in changed]
@@ -203,6 +203,7 @@ class LocalMesh:
             raise
         self._workloads.call(self._upstreams(new))
         self._workloads.keep(after)
+        self._standing = after
         self._snapshot = snapshot
         self._take(new)
 
@@ -256,6 +257,21 @@ class LocalMesh:
     def workloads(self) -> list[str]:
         """The names of all workloads."""
         return list(self.topology.names)
+
+    def entrances(self) -> dict[str, Target]:
+        """Where each server of the ingress gateway that listens is entered, by a URL of it."""
+        gateway = self._gateway()
+        found = {each: self._way(None, call_of(each)) for each in urls(self._snapshot, Proxy(gateway.site.instance))}
+        listeners = self._sent[gateway.site.instance.address].listeners
+        return {url: self._target(way, call_of(url)) for url, way in found.items() if way.listener in listeners}
+
+    @property
+    def trusted_file(self) -> Path:
+        """A file of the mesh's own with what clients are to trust, for programs that want one."""
+        assert self._guardian is not None
+        file = Path(self._guardian.folders[0], "trusted.pem")
+        file.write_text(self.trusted, encoding="ascii")
+        return file
 
     def enter(self, what: Request | str) -> Target:
         """At the listener of the Gateway's server on the call's port; without an authority at the first of HTTP in the clear."""
