@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -70,11 +69,8 @@ def _one(options: argparse.Namespace, asked: Session, path: Path) -> Verdict:
         made = recording.recording(asked.base, answer.configurations)
         options.record.mkdir(parents=True, exist_ok=True)
         (options.record / f"{path.stem}.json").write_text(recording.as_text(made))
-    if options.recorded:
-        recorded = json.loads(path.with_suffix(".json").read_text())
-        found = verdict.agree(verdict.comparison().expected(verdict.base(), recorded), answer.configurations)
-    else:
-        found = verdict.judge(path, answer.configurations)
+    said = answer.configurations
+    found = verdict.agree(verdict.recorded(path), said) if options.recorded else verdict.judge(path, said)
     return Verdict(found.word, [*found.notes[:4], *(f"Envoy refused: {words}" for words in answer.rejected)])
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 GOLDEN = PROJECT.parent / "shared" / "golden"
 CASES = Path(__file__).parent / "cases"
+TOPOLOGY = Path(__file__).parent / "base" / "topology.yaml"
+CONFIGURATIONS = Path(__file__).parent / "base" / "configurations.json"
 
 TESTBED = Path(os.environ.get("MESHTEST_TESTBED", Path.home() / ".cache" / "meshtest-testbed"))
 PROGRAMS = TESTBED / "bin"
@@ -19,7 +21,6 @@ NEEDED = (
     *(PROGRAMS / name for name in ("server", "kube-apiserver", "pilot-discovery")),
     ENVOY,
     MANIFESTS / "istio.yaml",
-    GOLDEN / "topology.yaml",
 )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from meshtest.resources.manifest import check, is_istio, read_files
@@ -15,7 +13,8 @@ from meshtest.resources.problem import WrongResources
 from meshtest.topology.default import default_topology
 from meshtest.translate.proxy_config import translate
 from meshtest.translate.snapshot import Proxy, Snapshot
-from tests.istiod.places import GOLDEN
+from tests.istiod.comparison import PROXIES, differences, expected
+from tests.istiod.places import CONFIGURATIONS, TOPOLOGY
 
 
 @dataclass(frozen=True)
@@ -27,28 +26,17 @@ class Verdict:
 
 
 @cache
-def comparison() -> ModuleType:
-    """The comparison that stands beside the golden recordings."""
-    spec = importlib.util.spec_from_file_location("compare", GOLDEN / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
 def base() -> dict[str, Any]:
     """What the proxies have without any resource."""
-    found: dict[str, Any] = json.loads((GOLDEN / "base.json").read_text())
+    found: dict[str, Any] = json.loads(CONFIGURATIONS.read_text())
     return found
 
 
-def translated(path: Path) -> dict[str, Any]:
-    """What meshtest makes of a manifest, for each proxy, through JSON as the command prints it."""
-    found = read_files([path])
+def translated(path: Path | None) -> dict[str, Any]:
+    """What meshtest makes of a manifest, or of none, for each proxy, through JSON as the command prints it."""
+    found = read_files([path]) if path else []
     more = [each for each in found if not is_istio(each)]
-    topology = default_topology([GOLDEN / "topology.yaml"], more, gateways=False)
+    topology = default_topology([TOPOLOGY], more, gateways=False)
     snapshot = Snapshot(topology, check([each for each in found if is_istio(each)]))
     proxies = {name: Proxy(instances[0]) for name, instances in topology.names.items()}
     before = Snapshot(topology, ())
@@ -65,18 +53,21 @@ def judge(path: Path, want: dict[str, Any]) -> Verdict:
         if error.unsupported:
             return Verdict("REFUSED", [str(problem.refusal) for problem in error.problems])
         return Verdict("WRONG", str(error).splitlines())
-    found = comparison().differences(want, have)
+    found = differences(want, have)
     return Verdict("DIFFERENT" if found else "EQUAL", found)
 
 
 def judge_recorded(path: Path) -> Verdict:
     """The same, with the recording beside the manifest."""
-    recorded = json.loads(path.with_suffix(".json").read_text())
-    return judge(path, comparison().expected(base(), recorded))
+    return judge(path, recorded(path))
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """All of each proxy's configuration in the recording beside a manifest."""
+    return expected(base(), json.loads(path.with_suffix(".json").read_text()))
 
 
 def agree(want: dict[str, Any], have: dict[str, Any]) -> Verdict:
     """Whether two answers of istiod are the same to the comparison."""
-    names: dict[str, str] = comparison().PROXIES
-    found = comparison().differences(want, {names[key]: value for key, value in have.items()})
+    found = differences(want, {PROXIES[key]: value for key, value in have.items()})
     return Verdict("DIFFERENT" if found else "EQUAL", found)

@@ -11,7 +11,7 @@ import yaml
 
 from tests.istiod.api_server import ApiServer, Document, Refused, documents
 from tests.istiod.control_plane import define_kinds, istiod_says, start_api_server, start_istiod
-from tests.istiod.places import GOLDEN
+from tests.istiod.places import TOPOLOGY
 from tests.istiod.processes import NotReady, Processes
 from tests.istiod.proxies import IDENTITIES, Configuration, Proxy
 
@@ -54,7 +54,7 @@ class World:
         self._processes = Processes(folder)
         self._proxies = [Proxy(name, folder) for name in IDENTITIES]
         self._marker = 0
-        self._topology = {each.key: each for each in documents((GOLDEN / "topology.yaml").read_text())}
+        self._topology = {each.key: each for each in documents(TOPOLOGY.read_text())}
         try:
             self._server = self._start(folder)
             self.base = self._settle()

@@ -5,19 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 from functools import cache
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-from meshtest.resources.manifest import check, is_istio, read_files
 from meshtest.resources.problem import WrongResources
-from meshtest.topology.default import default_topology
-from meshtest.translate.proxy_config import translate
-from meshtest.translate.snapshot import Proxy, Snapshot
-
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
+from tests.istiod import comparison
+from tests.istiod.places import GOLDEN, TOPOLOGY
+from tests.istiod.verdict import base, recorded, translated
 
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the recordings of a real istiod are not at {GOLDEN}")
 
@@ -61,40 +56,28 @@ def compare() -> ModuleType:
     return module
 
 
-@cache
-def base() -> dict[str, Any]:
-    """What the proxies had without any resource."""
-    found: dict[str, Any] = json.loads((GOLDEN / "base.json").read_text())
-    return found
-
-
-def translated(path: Path | None) -> dict[str, Any]:
-    """What meshtest makes of a case, for each proxy, through JSON as the command prints it."""
-    found = read_files([path]) if path else []
-    more = [each for each in found if not is_istio(each)]
-    topology = default_topology([GOLDEN / "topology.yaml"], more, gateways=False)
-    snapshot = Snapshot(topology, check([each for each in found if is_istio(each)]))
-    proxies = {name: Proxy(instances[0]) for name, instances in topology.names.items()}
-    before = Snapshot(topology, ())
-    made = {name: translate(snapshot, each).as_json(translate(before, each)) for name, each in proxies.items()}
-    out: dict[str, Any] = json.loads(json.dumps(made))
-    return out
-
-
 def differences(case: str) -> list[str] | WrongResources:
     """Where meshtest and istiod disagree; or why meshtest refuses."""
-    recorded = json.loads((GOLDEN / "cases" / f"{case}.json").read_text())
+    path = GOLDEN / "cases" / f"{case}.yaml"
     try:
-        have = translated(GOLDEN / "cases" / f"{case}.yaml")
+        have = translated(path)
     except WrongResources as error:
         return error
-    found: list[str] = compare().differences(compare().expected(base(), recorded), have)
+    want = recorded(path)
+    found: list[str] = compare().differences(want, have)
+    assert found == comparison.differences(want, have), "the comparison in tests/istiod has fallen behind"
     return found
+
+
+def test_the_same_base() -> None:
+    """What the tests compare with is what was recorded."""
+    assert base() == json.loads((GOLDEN / "base.json").read_text())
+    assert TOPOLOGY.read_bytes() == (GOLDEN / "topology.yaml").read_bytes()
 
 
 def test_without_resources() -> None:
     """Without any resource, all proxies are configured as istiod configures them."""
-    assert compare().differences(base(), translated(None)) == []
+    assert comparison.differences(base(), translated(None)) == []
 
 
 @pytest.mark.parametrize("case", CASES)
