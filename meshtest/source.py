@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from meshtest.causes import Explained
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.evidence import Finding, finding
 from meshtest.judging.expectation import Expectation, Trial
@@ -17,6 +18,7 @@ from meshtest.traffic.attribution import Attribution
 from meshtest.traffic.driver import Driver
 from meshtest.traffic.request import Request, request
 from meshtest.traffic.sample import Sample, join
+from meshtest.traffic.token import user_agent
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 
 Pair = tuple[str, str]
+Sender = Driver | Explained
+_AGENT = "meshtest"  # of single requests, until each gets a token of its own
 
 
 class Watch(Protocol):
@@ -71,13 +75,15 @@ class Source:
         attribute: Attribution | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
+        causes: bool = False,
     ) -> Sample:
         """Send a number of requests, or for some seconds, and say what came back; nothing is retried.
 
         `rate` bounds the requests begun a second, `attribute` reads the version from an answer, `timeout` (seconds) is for each exchange.
+        With `causes` the sample knows what the first proxy logged of each request (`Sample.causes`).
         """
         __tracebackhide__ = True
-        with self._driver(self.target(what), attribute, connections, timeout) as driver:
+        with self._driver(self.target(what), attribute, connections, timeout, causes) as driver:
             return driver.run(what, requests, duration=seconds, rate=rate, host=self.target(what).host)
 
     def expect(
@@ -89,13 +95,15 @@ class Source:
         connections: int | None = None,
         timeout: float = 10.0,
         transport_errors: int = 0,
+        causes: bool = False,
     ) -> Judgement:
         """Send requests until there is a verdict; PolicyViolation unless it is HOLDS.
 
-        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy.
+        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy. With `causes`
+        the finding tells response flags and details, and shows log lines.
         """
         __tracebackhide__ = True
-        with self._driver(self.target(what), attribute, connections, timeout) as driver:
+        with self._driver(self.target(what), attribute, connections, timeout, causes) as driver:
             found, judgement = self._judged(driver, what, expectation, transport_errors)
         if judgement.verdict is not Verdict.HOLDS:
             raise PolicyViolation(found.message(), judgement)
@@ -138,7 +146,7 @@ class Source:
         return judgements
 
     def _judged(
-        self, driver: Driver, what: Request, expectation: Expectation, limit: int, control: str = ""
+        self, driver: Sender, what: Request, expectation: Expectation, limit: int, control: str = ""
     ) -> tuple[Finding, Judgement]:
         """Drive until the verdict, and record it; also what is known when something interrupts."""
         rule = self._mesh.rule(self._workload, what)
@@ -158,7 +166,7 @@ class Source:
             self._watch.record(found)
         return found, judgement
 
-    def _reach(self, driver: Driver, what: Request, trial: Trial, samples: list[Sample], limit: int) -> None:
+    def _reach(self, driver: Sender, what: Request, trial: Trial, samples: list[Sample], limit: int) -> None:
         host = self.target(what).host
         self._watch.progress(f"{what}: {trial.forecast()}")
         while trial.verdict is None:
@@ -167,14 +175,22 @@ class Source:
             trial.take(samples[-1])
             self._watch.progress(_line(what, trial))
 
-    def _driver(self, target: Target, attribute: Attribution | None, connections: int | None, timeout: float) -> Driver:
-        return Driver(
+    def _driver(
+        self,
+        target: Target,
+        attribute: Attribution | None,
+        connections: int | None,
+        timeout: float,
+        causes: bool = False,
+    ) -> Sender:
+        driver = Driver(
             target.address,
             connections=connections or self._connections,
             timeout=timeout,
             attribute=attribute,
             source=target.source,
         )
+        return Explained(driver, self._mesh, target) if causes else driver
 
     def target(self, what: Request | str) -> Target:
         """Where a request, or a connection by its URL, would be sent."""
@@ -206,7 +222,10 @@ class Source:
         from meshtest.traffic.client import connected
 
         target = self.target(url)
-        return connected(target.address, target.source, timeout, target.server_name, self._context(target, certificate))
+        secured = self._context(target, certificate)
+        opened = connected(target.address, target.source, timeout, target.server_name, secured)
+        self._mesh.connected(target, opened.getsockname())
+        return opened
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""
@@ -219,11 +238,18 @@ class Source:
 
         host, port = target.address
         scheme = "http" if target.server_name is None else "https"
-        headers = {**dict(options.pop("headers", None) or {}), "Host": target.host}
+        headers = {"User-Agent": _AGENT, **dict(options.pop("headers", None) or {}), "Host": target.host}
         made = transport(target.source, target.server_name, self._context(target, certificate))
-        return httpx.Client(
+        client = httpx.Client(
             base_url=f"{scheme}://{host}:{port}", headers=headers, transport=made, trust_env=False, **options
         )
+        client.event_hooks["request"].append(lambda request: self._mark(request, target))
+        return client
+
+    def _mark(self, request: httpx.Request, target: Target) -> None:
+        """Give a request a token, by which the proxies' log lines are found; one with a `User-Agent` of its own stays as it is."""
+        if request.headers["User-Agent"] == _AGENT:
+            request.headers["User-Agent"] = user_agent(self._mesh.token(target), 0)
 
     def _context(self, target: Target, certificate: Pair | None) -> ssl.SSLContext | None:
         if target.server_name is None:
