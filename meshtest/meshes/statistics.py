@@ -48,10 +48,13 @@ class Change(Mapping[str, int]):
         return {name: value for name, value in found.items() if value}
 
     def __getitem__(self, pattern: str) -> int:
-        if pattern not in self._patterns and not any(re.match(expression(each), pattern) for each in self._patterns):
+        wanted, changed = re.compile(expression(pattern)), self._differences()
+        if not any(map(wanted.match, {*changed, *self._before})) and not self._watches(pattern):
             raise KeyError(f"{pattern} is not watched; these are: {', '.join(self._patterns)}")
-        wanted = re.compile(expression(pattern))
-        return sum(value for name, value in self._differences().items() if wanted.match(name))
+        return sum(value for name, value in changed.items() if wanted.match(name))
+
+    def _watches(self, name: str) -> bool:
+        return any(name == each or re.match(expression(each), name) for each in self._patterns)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._differences())
@@ -96,7 +99,7 @@ def hosts(clusters: str, proxy: str, host: str, subset: str | None, owners: Mapp
     statuses = json.loads(clusters).get("cluster_statuses", [])
     found = [each for each in statuses if _leads(each["name"], host, subset)]
     if not found:
-        names = sorted({_parts(each["name"])[1] for each in statuses})
+        names = sorted({_parts(each["name"])[1].partition(".")[0] for each in statuses})
         what = f"{host} {subset}" if subset else host
         raise ValueError(
             f"{proxy} has no cluster for {what}{nearest(host, names)}; there are those for {', '.join(names)}"
