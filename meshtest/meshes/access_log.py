@@ -18,6 +18,7 @@ from meshtest.traffic.cause import NONE, Cause
 from meshtest.traffic.token import read_user_agent
 
 GATEWAY, OUTBOUND, INBOUND = "gateway", "outbound", "inbound"
+READINESS = "readiness"  # of a question to the proxy itself, which is no traffic
 
 # Points in time by their names in Envoy's COMMON_DURATION, from the first byte of the request.
 POINTS = {

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from meshtest.meshes.access_log import INBOUND, Entry
+from meshtest.meshes.access_log import INBOUND, READINESS, Entry
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Origin:
 
     def begins(self, entry: Entry) -> bool:
         """Whether a line is of a request as it was sent there, not of one that a workload sent on."""
-        at_first = entry.proxy == self.proxy and entry.kind != INBOUND
+        at_first = entry.proxy == self.proxy and entry.kind not in (INBOUND, READINESS)
         return at_first and entry.peer_address.rpartition(":")[0] == self.address
 
 
@@ -40,7 +40,7 @@ class Passages:
 
     def add(self, entry: Entry) -> None:
         """Take a line; one of another request is left."""
-        if entry.number in self._found:
+        if entry.number in self._found and entry.kind != READINESS:
             self._found[entry.number].append(entry)
 
     @property

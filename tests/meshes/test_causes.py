@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from meshtest.causes import Explained
 from meshtest.errors import MeshError
 from meshtest.fixtures import Mesh
 from meshtest.meshes.local import access_logs
 from meshtest.meshes.local.mesh import LocalMesh
+from meshtest.traffic.driver import Driver
 from meshtest.traffic.request import GET
 from meshtest.traffic.sample import join
 from tests.meshes.manifests import GATEWAY, SUBSETS, rules, to
@@ -263,11 +265,22 @@ def test_overflow(mesh: Mesh) -> None:
 
 
 def test_a_client_that_leaves(mesh: Mesh) -> None:
-    """A request that its client gives up has no answer; what the gateway said of it comes with the others' lines."""
+    """A request that its client gives up has no answer, and yet a cause."""
     mesh.apply(gateway(f"[{{{PAGE}}}]") + LATE)
-    sample = mesh.ingress.measure(GET(RATINGS), 1, timeout=0.2, causes=True)
-    assert sample.errors == {"timeout after 0.2 s": 1}
-    assert sample.flags() in ({}, {"DC": 1})
+    sample = mesh.ingress.measure(GET(RATINGS), 3, timeout=0.2, causes=True)
+    assert sample.errors == {"timeout after 0.2 s": 3}
+    assert sample.summaries() == {"0 DC downstream_remote_disconnect": 3}
+
+
+def test_requests_that_do_not_get_there(mesh: Mesh, bookinfo: LocalMesh) -> None:
+    """Nobody knows anything of a connection that is refused."""
+    mesh.apply(GATEWAY)
+    target = bookinfo.enter(GET("/"))
+    mesh.restore()
+    driver = Explained(Driver(target.address), bookinfo, target)
+    with driver:
+        sample = driver.run(GET("/"), 2)
+    assert (sample.errors, sample.causes, sample.log(1)) == ({"connect: refused": 2}, [None, None], ())
 
 
 def test_own_user_agents(mesh: Mesh) -> None:

@@ -10,10 +10,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from meshtest.errors import MeshError
-from meshtest.meshes.access_log import Entry, of_json
+from meshtest.meshes.access_log import READINESS, Entry, of_json
 from meshtest.meshes.passage import Origin, Owner, Passages, next_proxy
 from meshtest.meshes.protocol import Target
 from meshtest.traffic.token import user_agent
@@ -52,11 +53,22 @@ class _Reader:
 
 
 class AccessLogs:
-    """The logs of all proxies of a mesh, by the proxies' names; `owners` says whose an address (`ip:port`) is."""
+    """The logs of all proxies of a mesh, by the proxies' names.
 
-    def __init__(self, logs: Mapping[str, Path], owners: Callable[[], Mapping[str, Owner]]) -> None:
+    `owners` says whose an address (`ip:port`) is; `ask` asks a proxy whether it is ready, with a `User-Agent`, and returns when it has
+    answered.
+    """
+
+    def __init__(
+        self,
+        logs: Mapping[str, Path],
+        owners: Callable[[], Mapping[str, Owner]],
+        ask: Callable[[str, str], None],
+    ) -> None:
         self._logs = logs
         self._owners = owners
+        self._ask = ask
+        self._questions = count()
         self._marks: OrderedDict[str, _Mark] = OrderedDict()
 
     def token(self, target: Target) -> str:
@@ -77,19 +89,23 @@ class AccessLogs:
             self._marks.popitem(last=False)
 
     def first(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
-        """What the first proxy said of requests with a token, by their numbers: of all these, and what it said of others."""
-        mark = self._mark(token)
+        """What the first proxy said of requests with a token, by their numbers: of all these, and of others that have ended."""
+        mark, question = self._mark(token), next(self._questions)
         proxy, names = mark.origin.proxy, self._names()
         reader, missing = self._reader(proxy, mark, user_agent(token, "")), set(numbers)
         found: dict[int, Entry] = {}
+        asked: set[int] = set()
 
         def look() -> bool:
             for entry in (of_json(line, proxy, names) for line in reader.more()):
                 if mark.origin.begins(entry):
                     found[entry.number] = entry
                     missing.discard(entry.number)
-            return not missing
+                elif entry.kind == READINESS:
+                    asked.add(entry.number)
+            return question in asked and not missing
 
+        self._ask(proxy, user_agent(token, question))  # what ended before it is logged before it
         _await(look, lambda: f"{proxy} says nothing of {len(missing)} requests ({_some(missing)})")
         return found
 

@@ -129,14 +129,15 @@ class Envoy:
                 raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
             time.sleep(0.005)
 
-    def ask_ready(self) -> socket.socket | None:
+    def ask_ready(self, user_agent: str = "meshtest") -> socket.socket | None:
         """Ask the readiness listener; `is_ready` takes the answer."""
         try:
             question = socket.create_connection(self.site.readiness, timeout=2)
         except OSError:
             return None
         with contextlib.suppress(OSError):
-            question.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+            head = f"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nUser-Agent: {user_agent}\r\nConnection: close\r\n\r\n"
+            question.sendall(head.encode())
         return question
 
     def is_ready(self, question: socket.socket | None) -> bool:

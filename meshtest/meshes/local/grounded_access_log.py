@@ -34,8 +34,13 @@ def _filter(given: Json, kind: str) -> Json:
     config = given["typed_config"]
     if "access_log" not in config:
         return given
-    log = _log(kind, _WITH_TOKEN if given["name"] == _MANAGER else None)
+    log = of_requests(kind) if given["name"] == _MANAGER else _log(kind, None)
     return {**given, "typed_config": {**config, "access_log": [log]}}
+
+
+def of_requests(kind: str) -> Json:
+    """The log of an HTTP connection manager: of requests with a token."""
+    return _log(kind, _WITH_TOKEN)
 
 
 def _log(kind: str, condition: Json | None) -> Json:

@@ -319,8 +319,13 @@ class LocalMesh:
 
     @cached_property
     def _logs(self) -> AccessLogs:
-        logs = {envoy.name: envoy.access_log for envoy in self._envoys.values()}
-        return AccessLogs(logs, lambda: observation.owners(self._sites))
+        envoys = {envoy.name: envoy for envoy in self._envoys.values()}
+        logs = {name: envoy.access_log for name, envoy in envoys.items()}
+        return AccessLogs(
+            logs,
+            lambda: observation.owners(self._sites),
+            lambda name, user_agent: change.settle([envoys[name]], user_agent),
+        )
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""

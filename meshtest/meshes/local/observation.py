@@ -15,7 +15,7 @@ from meshtest.meshes.passage import Owner
 
 def stats(envoys: Sequence[Envoy], pattern: str) -> dict[str, int]:
     """Counters and gauges, summed over proxies; what was answered before is counted."""
-    settle([*envoys])
+    settle(envoys)
     query = f"format=json&filter={quote(statistics.expression(pattern), safe='')}"
     found: Counter[str] = Counter()
     for envoy in envoys:
@@ -25,7 +25,7 @@ def stats(envoys: Sequence[Envoy], pattern: str) -> dict[str, int]:
 
 def hosts(envoys: Sequence[Envoy], host: str, subset: str | None, sites: Sites) -> list[statistics.Host]:
     """How each of the proxies sees the hosts behind a Service."""
-    settle([*envoys])
+    settle(envoys)
     names = {address: owner.name for address, owner in owners(sites).items()}
     return [
         each
