@@ -10,7 +10,7 @@ Reading = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], str | None]
 
 
 class Cause(Protocol):
-    """What the first proxy said of a request in its access log."""
+    """What the first proxy said of a request in its access log; None, or an empty text, is what it did not say."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -21,8 +21,20 @@ class Cause(Protocol):
         """Envoy's response code details, such as ``route_not_found``."""
 
     @property
-    def attempts(self) -> int:
-        """How often the request was sent upstream; 0 if it never was."""
+    def attempts(self) -> int | None:
+        """How often the request was sent upstream, retries included."""
+
+    @property
+    def upstream_instance(self) -> str:
+        """The instance that it was sent to last."""
+
+    @property
+    def held(self) -> float | None:
+        """Seconds until the proxy sent it on, or answered it by itself: an injected delay, and not what anything behind took."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first byte of the request to the end of the answer."""
 
 
 class Answer(Protocol):

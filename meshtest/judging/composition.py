@@ -35,7 +35,7 @@ class All(Composable):
 
     def begin(self) -> AllTrial:
         """A new trial of each."""
-        return AllTrial([each.begin() for each in self.parts])
+        return AllTrial([each.begin() for each in self.parts], reread=True)
 
     def strict(self) -> All:
         """Each with a miss rate of 1e-6."""
@@ -80,10 +80,13 @@ class _Readings:
 
 
 class AllTrial:
-    """The trials of several expectations: VIOLATED as soon as one is, HOLDS when all do."""
+    """Several trials on the same answers: VIOLATED as soon as one is, HOLDS when all do.
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
-        self._trials = trials
+    With `reread` what was read from each answer is a text for each of them (`All.reading`).
+    """
+
+    def __init__(self, trials: Sequence[Trial], reread: bool = False) -> None:
+        self._trials, self._reread = trials, reread
 
     @property
     def verdict(self) -> Verdict | None:
@@ -116,7 +119,7 @@ class AllTrial:
     def take(self, answers: Answers) -> Verdict | None:
         """Let each look at more answers; those that have their verdict ignore them."""
         for number, each in enumerate(self._trials):
-            each.take(_Part(answers, number))
+            each.take(_Part(answers, number) if self._reread else answers)
         return self.verdict
 
     @property

@@ -12,7 +12,10 @@ class Said:
 
     flags: tuple[str, ...] = ()
     details: str = "via_upstream"
-    attempts: int = 1
+    attempts: int | None = 1
+    upstream_instance: str = ""
+    held: float | None = 0.0
+    duration: float | None = 0.01
 
 
 @dataclass(frozen=True)
