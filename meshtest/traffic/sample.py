@@ -25,6 +25,7 @@ class Row(NamedTuple):
     status: int
     version: str | None
     error: str | None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -139,20 +140,23 @@ class Sample:
         answers = len(self) - sum(self.errors.values())
         return answers / self.span if answers and self.span > 0 else 0.0
 
+    def answers(self) -> Iterator[Row]:
+        """The requests with an HTTP answer one by one, in send order."""
+        return (row for row in self.rows() if row.error is None)
+
     def rows(self) -> Iterator[Row]:
         """The requests one by one, in send order."""
-        return map(Row._make, zip(self.started, self.latency, self.status, self.version, self.error, strict=True))
+        causes = [None] * len(self) if self.causes is None else self.causes
+        columns = (self.started, self.latency, self.status, self.version, self.error, causes)
+        return map(Row._make, zip(*columns, strict=True))
 
     def to_csv(self) -> str:
         """All rows as CSV (RFC 4180) with a header line; None is an empty field. With causes there are further columns for these."""
         text = io.StringIO(newline="")
         table = csv.writer(text)
-        if self.causes is None:
-            table.writerow(Row._fields)
-            table.writerows(self.rows())
-        else:
-            table.writerow((*Row._fields, *_OF_CAUSES))
-            table.writerows((*row, *_cells(cause)) for row, cause in zip(self.rows(), self.causes, strict=True))
+        more = () if self.causes is None else _OF_CAUSES
+        table.writerow((*Row._fields[:-1], *more))
+        table.writerows((*row[:-1], *(_cells(row.cause) if more else ())) for row in self.rows())
         return text.getvalue()
 
 

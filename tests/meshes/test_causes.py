@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from meshtest.causes import Explained
+from meshtest.causes import LogWitness
 from meshtest.errors import MeshError
 from meshtest.fixtures import Mesh
 from meshtest.meshes.local import access_logs
@@ -277,8 +277,7 @@ def test_requests_that_do_not_get_there(mesh: Mesh, bookinfo: LocalMesh) -> None
     mesh.apply(GATEWAY)
     target = bookinfo.enter(GET("/"))
     mesh.restore()
-    driver = Explained(Driver(target.address), bookinfo, target)
-    with driver:
+    with Driver(target.address, witness=LogWitness(bookinfo, target)) as driver:
         sample = driver.run(GET("/"), 2)
     assert (sample.errors, sample.causes, sample.log(1)) == ({"connect: refused": 2}, [None, None], ())
 
