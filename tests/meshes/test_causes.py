@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from meshtest.causes import LogWitness
-from meshtest.errors import MeshError
+from meshtest.errors import MeshError, PolicyViolation
 from meshtest.fixtures import Mesh
+from meshtest.judging.answered import answered
+from meshtest.judging.fault import aborted
 from meshtest.meshes.local import access_logs
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.traffic.driver import Driver
@@ -375,3 +377,21 @@ def test_causes_in_csv(mesh: Mesh) -> None:
     header, *rows = sample.to_csv().splitlines()
     assert header.endswith("error,flags,details,attempts,upstream_instance,held")
     assert [row.split(",")[5:9] for row in rows] == [["FI", "fault_filter_abort", "0", ""]] * 10
+
+
+def test_expectations_of_causes(mesh: Mesh) -> None:
+    """What asks for causes is given them: aborts, delays and log lines are expectations that hold, and that others do not."""
+    routes = f"[{{match: [{{uri: {{prefix: /reviews}}}}], fault: {{{ABORT}}}, {REVIEWS}}}, {{match: [{{uri: {{prefix: /details}}}}], {PAGE}}}]"
+    mesh.apply(gateway(routes))
+    mesh.ingress.expect(GET("/reviews/0"), aborted(555))
+    mesh.ingress.expect(GET("/nosuch"), answered(404, flags="NR", details="route_not_found", attempts=0))
+    with pytest.raises(PolicyViolation, match=r"(?s)causes: .* x 404 - via_upstream\n    \["):
+        mesh.ingress.expect(GET("/details/nosuch"), answered(404, flags="NR"))
+
+
+def test_a_flow_knows_causes(mesh: Mesh) -> None:
+    """Requests in the background have causes too."""
+    mesh.apply(gateway(f"[{{{REVIEWS}}}]"))
+    with mesh.ingress.flow(GET("/reviews/0"), rate=200, causes=True) as flow:
+        assert mesh.ingress.get("/reviews/0").status_code == 200
+    assert flow.sample.summaries() == {"200 - via_upstream": len(flow.sample)}
