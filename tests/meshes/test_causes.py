@@ -296,6 +296,15 @@ def test_own_user_agents(mesh: Mesh) -> None:
     assert mesh.ingress.get("/reviews/0").status_code == 404
 
 
+def test_hostile_requests(mesh: Mesh) -> None:
+    """Quotes, backslashes and bytes that are no UTF-8 do not break a line."""
+    mesh.apply(gateway(f"[{{match: [{{uri: {{prefix: /reviews}}}}], {REVIEWS}}}]"))
+    path = '/a"b\\\\c%22,{"path":"x"}'
+    sample = mesh.ingress.measure(GET(path, headers={"x-forwarded-for": 'é"\\, \xff'}), 3, causes=True)
+    assert sample.summaries() == {"404 NR route_not_found": 3}
+    assert [getattr(entries[0], "path", "") for entries in sample.logs()] == [path] * 3
+
+
 def test_several_requests_of_a_client(mesh: Mesh) -> None:
     """Each request over a client's connection is told apart."""
     mesh.apply(gateway(f"[{{match: [{{uri: {{prefix: /reviews}}}}], {REVIEWS}}}]"))

@@ -106,7 +106,7 @@ class AccessLogs:
             return question in asked and not missing
 
         self._ask(proxy, user_agent(token, question))  # what ended before it is logged before it
-        _await(look, lambda: f"{proxy} says nothing of {len(missing)} requests ({_some(missing)})")
+        _await(look, lambda: f"{proxy} says nothing of {_some(missing) or 'the question that was put to it'}")
         return found
 
     def passages(self, token: str, numbers: Collection[int]) -> dict[int, list[Entry]]:
@@ -182,4 +182,5 @@ def _await(look: Callable[[], bool], silent: Callable[[], str]) -> None:
 
 
 def _some(numbers: Collection[int]) -> str:
-    return "numbers " + ", ".join(map(str, sorted(numbers)[:5])) + (", ..." if len(numbers) > 5 else "")
+    shown = ", ".join(map(str, sorted(numbers)[:5])) + (", ..." if len(numbers) > 5 else "")
+    return f"{len(numbers)} requests (numbers {shown})" if numbers else ""
