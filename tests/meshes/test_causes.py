@@ -296,13 +296,22 @@ def test_own_user_agents(mesh: Mesh) -> None:
     assert mesh.ingress.get("/reviews/0").status_code == 404
 
 
-def test_hostile_requests(mesh: Mesh) -> None:
+HOSTILE = '/a"b\\\\c%22,{"path":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("path", "logged", "summary"),
+    [
+        (HOSTILE, "/a%22b//c%22,%7B%22path%22:%22x%22%7D", "404 NR route_not_found"),  # as it is normalized
+        (f"{HOSTILE}%00", f"{HOSTILE}%00", "400 - path_normalization_failed"),
+    ],
+)
+def test_hostile_requests(mesh: Mesh, path: str, logged: str, summary: str) -> None:
     """Quotes, backslashes and bytes that are no UTF-8 do not break a line."""
     mesh.apply(gateway(f"[{{match: [{{uri: {{prefix: /reviews}}}}], {REVIEWS}}}]"))
-    path = '/a"b\\\\c%22,{"path":"x"}'
     sample = mesh.ingress.measure(GET(path, headers={"x-forwarded-for": 'é"\\, \xff'}), 3, causes=True)
-    assert sample.summaries() == {"404 NR route_not_found": 3}
-    assert [getattr(entries[0], "path", "") for entries in sample.logs()] == [path] * 3
+    assert sample.summaries() == {summary: 3}
+    assert [getattr(entries[0], "path", "") for entries in sample.logs()] == [logged] * 3
 
 
 def test_several_requests_of_a_client(mesh: Mesh) -> None:
