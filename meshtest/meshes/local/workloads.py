@@ -20,6 +20,7 @@ from meshtest.errors import MeshError
 Json = dict[str, Any]
 
 DEADLINE = 20.0  # seconds; it takes 0.1
+_CHUNK = 1 << 20
 
 
 class Workloads:
@@ -28,6 +29,7 @@ class Workloads:
     def __init__(self, log: Path, group: int) -> None:
         self._log = log
         self._commands = 0
+        self._read = b""
         self._turn = threading.Lock()
         self._running: dict[str, Json] = {}
         self._calling: dict[str, Json] = {}
@@ -128,12 +130,15 @@ class Workloads:
         deadline = time.monotonic() + DEADLINE
         with selectors.DefaultSelector() as waiting:
             waiting.register(self.process.stdout, selectors.EVENT_READ)
-            if not waiting.select(deadline - time.monotonic()):
-                raise MeshError(f"the workloads did not answer in {DEADLINE:g} s. Their log:\n{self._tail()}")
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            self.check()
+            while b"\n" not in self._read:
+                if not waiting.select(deadline - time.monotonic()):
+                    raise MeshError(f"the workloads did not answer in {DEADLINE:g} s. Their log:\n{self._tail()}")
+                data = os.read(self.process.stdout.fileno(), _CHUNK)
+                if not data:
+                    self.process.wait()
+                    self.check()
+                self._read += data
+        line, _, self._read = self._read.partition(b"\n")
         return dict(json.loads(line))
 
     def _tail(self) -> str:
