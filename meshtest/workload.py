@@ -213,7 +213,7 @@ class Instances:
     def crashes(self) -> _Undone:
         """Reset all connections and refuse new ones until restarted, as a container that has died; the sidecar, and the endpoints, stay."""
         self._pods.crash(*self._whose)
-        return _Away(self.restarts)
+        return _Away(lambda: self._pods.start(*self._whose))
 
     def restarts(self, *, rolling: bool = False, timeout: float = 10.0) -> None:
         """Start anew, with empty counters and no behaviours; what runs crashes first.

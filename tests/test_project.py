@@ -42,6 +42,7 @@ PUBLIC = [
         "UNDECIDED",
         "VIOLATED",
         "Verdict",
+        "Workload",
     ),
     *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
 ]
@@ -78,6 +79,15 @@ def test_examples_of_the_local_mesh(pytester: pytest.Pytester) -> None:
     for name, text in files.items():
         Path(pytester.path, name).write_text(text)
     pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=6)
+
+
+def test_examples_of_workloads(pytester: pytest.Pytester) -> None:
+    """The examples of docs/workloads.md run as they stand there."""
+    files = blocks("docs/workloads.md", "yaml") | blocks("docs/workloads.md", "python")
+    assert set(files) == {"shop.yaml", "cart.yaml", "test_cart.py"}
+    for name, text in files.items():
+        Path(pytester.path, name).write_text(text)
+    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=5)
 
 
 def test_ci_runs_what_the_readme_says() -> None:

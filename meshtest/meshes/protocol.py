@@ -117,6 +117,9 @@ class Pods(Protocol):
     def crash(self, workload: str, instance: int | None) -> None:
         """Reset all connections of instances, and refuse new ones; their sidecars stay."""
 
+    def start(self, workload: str, instance: int | None) -> None:
+        """Start those instances that have crashed."""
+
     def restart(self, workload: str, instance: int | None) -> None:
         """Start instances anew: nothing seen, no behaviours. Those that run crash first."""
 

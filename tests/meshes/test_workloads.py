@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from meshtest.errors import MeshError
+from meshtest.meshes.local import change
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.meshes.protocol import Mesh
 from meshtest.source import Source
@@ -151,6 +152,9 @@ def test_unready_leaves_the_endpoints(town: Town, web: Workload) -> None:
     with web.unready():
         answer = town.ingress.get("/")
         assert (answer.status_code, answer.text) == (503, "no healthy upstream")
+        rule = town.mesh.rule(None, GET("/"))
+        assert rule is not None
+        assert [each.missing for each in rule.destinations] == [""]
 
 
 def test_resources_change_while_an_instance_is_unready(town: Town, web: Workload) -> None:
@@ -377,6 +381,23 @@ def test_a_crash_leaves_the_sidecar(town: Town, web: Workload) -> None:
         assert httpx.get(f"http://{ready[0]}:{ready[1]}/healthz/ready", trust_env=False).status_code == 200
     assert town.ingress.get("/").status_code == 200
     assert web.seen().requests == 1
+    with web.crashes():
+        web.restarts()
+        web.fails(500)
+    assert town.ingress.get("/").status_code == 500  # it had come back before the end of the block
+
+
+def test_a_change_that_is_interrupted(town: Town, web: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What interrupts a test amid a change leaves the mesh as it was before."""
+
+    def interrupted(envoys: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(change, "_settle", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            web.instance(0).unready()
+    assert pods(town.ingress) == {each.name for each in web.instances}
 
 
 def test_all_is_taken_back(town: Town, web: Workload) -> None:

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 from meshtest.bookinfo.behaviour import Behaviour, Counters
-from meshtest.errors import MeshError
 from meshtest.meshes.local.stand_in import name_of
 from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Seen
@@ -66,10 +65,8 @@ class Pods:
 
     def recover(self, workload: str, instance: int | None) -> None:
         """Takes all behaviours of instances back; the crashed are started, the unready are ready again."""
-        pods = self._pods(workload, instance)
-        self._recover(pods)
-        if crashed := [each for each in pods if each in self._done.down]:
-            self._restart(crashed)
+        self._recover(self._pods(workload, instance))
+        self.start(workload, instance)
         self.ready(workload, instance)
 
     def release(self, workload: str, instance: int | None, number: int, most: int | None) -> int:
@@ -115,6 +112,11 @@ class Pods:
         pods = self._pods(workload, instance)
         self._done.down.update(pods)
         self._workloads.command("crash", instances=pods)
+
+    def start(self, workload: str, instance: int | None) -> None:
+        """Starts those instances that have crashed."""
+        if crashed := [each for each in self._pods(workload, instance) if each in self._done.down]:
+            self._restart(crashed)
 
     def restart(self, workload: str, instance: int | None) -> None:
         """Starts instances anew: nothing seen, no behaviours. Those that run crash first."""
@@ -173,7 +175,7 @@ class Pods:
         if found[0].gateway:
             raise ValueError(f"{workload} is a gateway: it has no application that could behave in a way")
         if not any(name_of(each) in self._stand_ins for each in found):
-            raise MeshError(
+            raise ValueError(
                 f"no Service leads to {workload}, so that nothing stands in for it here and it cannot behave in a way"
             )
         if instance is None:
