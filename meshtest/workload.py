@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from meshtest.errors import MeshError
 from meshtest.meshes.protocol import Mesh, Pods, Seen
-from meshtest.source import Source, Watch
+from meshtest.source import Source
 
 if TYPE_CHECKING:
     from typing import Self
 
     from meshtest.bookinfo.behaviour import Behaviour, Counters
+    from meshtest.proof import Watch
 
 Headers = Mapping[str, str]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,9 +18,8 @@ from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.meshes.protocol import Mesh
 from meshtest.source import Source
 from meshtest.traffic.attribution import by_json
-from meshtest.traffic.driver import Driver
+from meshtest.traffic.flow import Flow
 from meshtest.traffic.request import GET
-from meshtest.traffic.sample import Sample, join
 from meshtest.workload import Workload
 from tests.meshes.conftest import Town, Unwatched
 from tests.meshes.manifests import GATEWAY, rules
@@ -78,65 +76,41 @@ def pods(source: Source, url: str = "/") -> set[str]:
         return {client.get("/").json().get("podname", "nobody") for _ in range(60)}
 
 
-class Load:
-    """Constant load until the end of a `with`."""
+@contextmanager
+def load(town: Town, web: Workload) -> Iterator[tuple[Flow, Callable[[], None]]]:
+    """Constant load, and what waits until another hundred requests have come to an instance."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
-        self._end = threading.Event()
-        self._samples: list[Sample] = []
-
-    def _run(self) -> None:
-        target = self._town.ingress.target(GET("/"))
-        with Driver(target.address, connections=8, attribute=by_json("$.podname")) as driver:
-            while not self._end.is_set():
-                self._samples.append(driver.run(GET("/"), 50))
-
-    def more(self) -> None:
-        """Wait until another two batches are answered, which were sent from now on."""
-        deadline, wanted = time.monotonic() + DEADLINE, len(self._samples) + 3
-        while len(self._samples) < wanted:
+    def more() -> None:
+        deadline, wanted = time.monotonic() + DEADLINE, web.seen().requests + 100
+        while web.seen().requests < wanted:
             assert time.monotonic() < deadline
             time.sleep(0.002)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(self._run)
-            try:
-                self.more()
-                yield
-                self.more()
-            finally:
-                self._end.set()
-            running.result(DEADLINE)
-
-    @property
-    def seen(self) -> Sample:
-        return join(*self._samples)
+    with town.ingress.flow(GET("/"), connections=8, attribute=by_json("$.podname")) as flow:
+        more()
+        yield flow, more
+        more()
 
 
 def test_a_rolling_restart_loses_nothing(town: Town, web: Workload) -> None:
     """Every request is answered 200, over the first time that endpoints move and later ones, and each instance starts anew."""
-    load = Load(town)
-    with load.running():
+    with load(town, web) as (flow, more):
         for _ in range(3):
             web.restarts(rolling=True)
-            load.more()
-    assert set(load.seen.status) == {200}
-    assert load.seen.errors.total() == 0
-    assert set(load.seen.answered) == {each.name for each in web.instances}
-    assert web.seen().requests < len(load.seen)
+            more()
+    assert set(flow.sample.status) == {200}
+    assert flow.sample.errors.total() == 0
+    assert set(flow.sample.answered) == {each.name for each in web.instances}
+    assert web.seen().requests < len(flow.sample)
 
 
 def test_a_crash_loses_requests(town: Town, web: Workload) -> None:
     """The control: an instance that dies in the endpoints is noticed."""
-    load = Load(town)
-    with load.running():
+    with load(town, web) as (flow, more):
         web.instance(0).crashes()
-        load.more()
+        more()
         web.instance(0).restarts()
-    assert load.seen.statuses()[503] > 0
+    assert flow.sample.statuses()[503] > 0
 
 
 def test_unready_leaves_the_endpoints(town: Town, web: Workload) -> None:
