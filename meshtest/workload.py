@@ -60,18 +60,22 @@ class Behaving(_Undone):
     def __init__(self, pods: Pods, workload: str, instance: int | None, behaviour: Behaviour) -> None:
         self._pods, self._whose, self._behaviour = pods, (workload, instance), behaviour
         self._number = pods.behave(workload, instance, behaviour)
+        self._decided: int | None = None
 
     def __str__(self) -> str:
         return f"{self._whose[0]} {self._behaviour}"
 
     @property
     def decided(self) -> int:
-        """How many requests it has decided since it was given, unless the instance has been restarted."""
+        """How many requests it has decided, until it was taken back; 0 once `recovers()` or `restarts()` has swept it away."""
+        if self._decided is not None:
+            return self._decided
         return self._pods.decided(*self._whose, self._number)
 
     def take_back(self) -> None:
         """Take it back now; what it held is answered."""
-        self._pods.take_back(*self._whose, self._number)
+        if self._decided is None:
+            self._decided = self._pods.take_back(*self._whose, self._number)
 
 
 class Hold(Behaving):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,41 @@ BEFORE, HEADERS, BODY = WHENS = ("before", "headers", "body")
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _GRPC_CODES = 17  # OK to UNAUTHENTICATED (grpc/doc/statuscodes.md)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
+
+
+# What each field takes: whether a value is right, and how to say what would be.
+_TAKES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "kind": (lambda value: value in KINDS, f"is one of {', '.join(KINDS)}"),
+    "share": (lambda value: _number(value) and 0 <= value <= 1, "is from 0 to 1"),
+    "after": (_whole, "is a number of requests, 0 or more"),
+    "count": (
+        lambda value: value is None or _whole(value),
+        "is a number of requests, 0 or more, or None for any number",
+    ),
+    "path": (lambda value: isinstance(value, str), "is how a path begins, such as '/reviews'"),
+    "headers": (_texts, "are texts by their names"),
+    "status": (lambda value: _whole(value) and 200 <= value <= 599, "is an HTTP status from 200 to 599"),
+    "grpc_status": (
+        lambda value: value is None or (_whole(value) and value < _GRPC_CODES),
+        "is a status of gRPC from 0 to 16, such as 14 for UNAVAILABLE",
+    ),
+    "answer_headers": (_texts, "are texts by their names"),
+    "seconds": (lambda value: _number(value) and 0 <= value < math.inf, "is a time of 0 or more"),
+    "when": (lambda value: value in WHENS, f"is one of {', '.join(WHENS)}"),
+    "reset": (lambda value: isinstance(value, bool), "is True or False"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +79,9 @@ class Behaviour:
     reset: bool = True
 
     def __post_init__(self) -> None:
-        for wrong, message in (
-            (self.kind not in KINDS, f"kind is one of {', '.join(KINDS)}, not {self.kind!r}"),
-            (not _number(self.share) or not 0 <= self.share <= 1, f"share is from 0 to 1, not {self.share!r}"),
-            (not _whole(self.after), f"after is a number of requests, 0 or more, not {self.after!r}"),
-            (
-                self.count is not None and not _whole(self.count),
-                f"count is a number of requests, 0 or more, or None for any number, not {self.count!r}",
-            ),
-            (not isinstance(self.path, str), f"path is how a path begins, such as '/reviews', not {self.path!r}"),
-            (not _texts(self.headers), f"headers are texts by their names, not {self.headers!r}"),
-            (not _texts(self.answer_headers), f"answer_headers are texts by their names, not {self.answer_headers!r}"),
-            (
-                not _whole(self.status) or not 200 <= self.status <= 599,
-                f"status is an HTTP status from 200 to 599, not {self.status!r}",
-            ),
-            (
-                self.grpc_status is not None and (not _whole(self.grpc_status) or self.grpc_status >= _GRPC_CODES),
-                f"grpc_status is a status of gRPC from 0 to 16, such as 14 for UNAVAILABLE, not {self.grpc_status!r}",
-            ),
-            (
-                not _number(self.seconds) or not 0 <= self.seconds < math.inf,
-                f"seconds is a time of 0 or more, not {self.seconds!r}",
-            ),
-            (self.when not in WHENS, f"when is one of {', '.join(WHENS)}, not {self.when!r}"),
-            (not isinstance(self.reset, bool), f"reset is True or False, not {self.reset!r}"),
-        ):
-            if wrong:
-                raise ValueError(message)
+        for name, (right, takes) in _TAKES.items():
+            if not right(value := getattr(self, name)):
+                raise ValueError(f"{name} {takes}, not {value!r}")
 
     def __str__(self) -> str:
         shown = {FAILS: ("status", "grpc_status"), SLOW: ("seconds",), HANGS_UP: ("when",)}.get(self.kind, ())
@@ -130,15 +140,3 @@ class Counters:
             self.open,
             self.held,
         )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)

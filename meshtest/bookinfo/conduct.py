@@ -86,14 +86,12 @@ class Conduct:
         """The behaviour of this number, if it is in force."""
         return [self._rules[number]] if number in self._rules else []
 
-    def recover(self, numbers: Iterable[int] | None = None) -> None:
-        """Takes behaviours back, all by default: what waits for them is answered."""
-        gone = [
-            self._rules.pop(number)
-            for number in list(self._rules if numbers is None else numbers)
-            if number in self._rules
-        ]
+    def recover(self, numbers: Iterable[int] | None = None) -> int:
+        """Takes behaviours back, all by default: what waits for them is answered. How many requests they have decided."""
+        wanted = list(self._rules if numbers is None else numbers)
+        gone = [self._rules.pop(number) for number in wanted if number in self._rules]
         release(gone)
+        return sum(rule.decided for rule in gone)
 
     def reset(self) -> None:
         """As a pod that has been restarted: nothing seen, no behaviour. Recordings go on."""

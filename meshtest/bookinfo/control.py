@@ -11,7 +11,7 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``remove`` | ``instances``: names | ``{"removed": [names]}`` |
 | ``call`` | ``upstreams``: those of instances, by name, as in the plan | ``{"calling": [names]}`` |
 | ``behave`` | ``instances``; ``number``, by which it is known; ``behaviour`` (`meshtest.bookinfo.behaviour`) | ``{}`` |
-| ``recover`` | ``instances``; ``numbers`` of behaviours, all if left out | ``{}`` |
+| ``recover`` | ``instances``; ``numbers`` of behaviours, all if left out | ``{"decided": count}`` of requests |
 | ``release`` | ``instances``, ``number``; ``most`` requests, all if left out | ``{"released": count}`` |
 | ``observe`` | ``instances`` | ``{"observed": {name: counters}}`` |
 | ``record`` | ``instances``, ``number`` | ``{}`` |
@@ -90,8 +90,7 @@ async def _recover(host: Host, message: Message) -> Message:
     numbers = message.get("numbers")
     if numbers is not None and (not isinstance(numbers, list) or not all(isinstance(each, int) for each in numbers)):
         raise PlanError(f"numbers is a list of numbers, not {numbers!r}")
-    host.recover(read_names(message), numbers)
-    return {}
+    return {"decided": host.recover(read_names(message), numbers)}
 
 
 async def _release(host: Host, message: Message) -> Message:

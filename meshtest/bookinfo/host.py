@@ -143,10 +143,12 @@ class Host:
         for conduct in self._of(pods):
             conduct.behave(number, behaviour)
 
-    def recover(self, pods: Iterable[str], numbers: Iterable[int] | None) -> None:
-        """Takes behaviours back, all by default; what they held is answered. Raises `PlanError` for a name that does not run."""
-        for conduct in self._of(pods):
-            conduct.recover(numbers)
+    def recover(self, pods: Iterable[str], numbers: Sequence[int] | None) -> int:
+        """Takes behaviours back, all by default; what they held is answered. How many requests they have decided.
+
+        Raises `PlanError` for a name that does not run.
+        """
+        return sum(conduct.recover(numbers) for conduct in self._of(pods))
 
     def release(self, pods: Iterable[str], number: int, most: int | None) -> int:
         """Lets go what a behaviour holds, the oldest first; how many. Raises `PlanError` for a name that does not run."""

@@ -90,8 +90,8 @@ class Pods(Protocol):
     def behave(self, workload: str, instance: int | None, behaviour: Behaviour) -> int:
         """Put a behaviour in force, for each instance by itself; its number."""
 
-    def take_back(self, workload: str, instance: int | None, number: int) -> None:
-        """Take one behaviour back; what it held is answered."""
+    def take_back(self, workload: str, instance: int | None, number: int) -> int:
+        """Take one behaviour back; what it held is answered. How many requests it has decided."""
 
     def recover(self, workload: str, instance: int | None) -> None:
         """Take all behaviours back, start what has crashed, make ready what is not."""

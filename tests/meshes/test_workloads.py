@@ -239,6 +239,7 @@ def test_one_instance_fails(town: Town, web: Workload) -> None:
         failures = [each for each in answers if each.status_code == 503]
         assert {each.json()["podname"] for each in failures} == {web.instance(1).name}
         assert failing.decided == len(failures) > 0
+    assert failing.decided == len(failures)
     seen = web.seen() - mark
     assert (seen.requests, seen.changed, seen.answered) == (60, len(failures), 60 - len(failures))
     assert {each.status_code for each in (town.ingress.get("/") for _ in range(12))} == {200}

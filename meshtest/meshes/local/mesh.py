@@ -263,8 +263,8 @@ class LocalMesh:
         self.pods.take_all_back()
         if self._discovery.moved:
             self._discovery.settle()
+            self._present = self.topology  # whatever becomes of this change, the next one is to this
             self._change(Snapshot(self.topology, self._snapshot.resources, self._memory))
-            self._present = self.topology
 
     def _stand(self, stand_ins: Mapping[str, Json]) -> None:
         assert self._workloads is not None

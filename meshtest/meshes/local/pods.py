@@ -59,9 +59,10 @@ class Pods:
         self._workloads.command("behave", instances=pods, number=number, behaviour=behaviour.as_json())
         return number
 
-    def take_back(self, workload: str, instance: int | None, number: int) -> None:
-        """Takes one behaviour back; what it held is answered."""
-        self._workloads.command("recover", instances=self._pods(workload, instance), numbers=[number])
+    def take_back(self, workload: str, instance: int | None, number: int) -> int:
+        """Takes one behaviour back; what it held is answered. How many requests it has decided."""
+        found = self._workloads.command("recover", instances=self._pods(workload, instance), numbers=[number])
+        return int(found["decided"])
 
     def recover(self, workload: str, instance: int | None) -> None:
         """Takes all behaviours of instances back; the crashed are started, the unready are ready again."""
