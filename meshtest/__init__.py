@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meshtest.traffic.driver import Driver
     from meshtest.traffic.request import DELETE, GET, HEAD, POST, PUT, Request, request
     from meshtest.traffic.sample import Sample
+    from meshtest.workload import Workload
 
 _HOMES = {
     "meshtest.authority": ("Authority",),
@@ -39,6 +40,7 @@ _HOMES = {
     "meshtest.traffic.driver": ("Driver",),
     "meshtest.traffic.request": ("DELETE", "GET", "HEAD", "POST", "PUT", "Request", "request"),
     "meshtest.traffic.sample": ("Sample",),
+    "meshtest.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -70,6 +72,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
+    "Workload",
     "answered",
     "by_body",
     "by_header",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meshtest.meshes.statistics import Change, Host
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
+    from meshtest.workload import Workload
 
 
 Key = tuple[str, str, str, str]
@@ -104,24 +105,34 @@ class Mesh:
         return read_objects(what, namespace)
 
     def restore(self) -> None:
-        """Take back all that was applied."""
-        if self._applied:
-            self._applied = {}
-            self._backend.put({})
+        """Take back all that was applied, and whatever was done to workloads."""
+        try:
+            if self._applied:
+                self._applied = {}
+                self._backend.put({})
+        finally:
+            self._backend.restore()
 
     @property
     def ingress(self) -> Source:
         """Where traffic enters: the outside of the ingress gateway."""
-        return self._source(None)
+        from meshtest.source import Source
 
-    def workload(self, name: str) -> Source:
-        """A workload such as `productpage-v1`, as a source of mesh and egress traffic; ValueError if there is none of that name."""
+        return Source(self._backend, None, self._connections, self)
+
+    def workload(self, name: str) -> Workload:
+        """A workload such as `productpage-v1`: a source of mesh and egress traffic, and what can be made to misbehave.
+
+        ValueError if there is none of that name.
+        """
+        from meshtest.workload import Workload
+
         known = self._backend.workloads()
         if name not in known:
             from meshtest.resources.schema import nearest
 
             raise ValueError(f"there is no workload {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-        return self._source(name)
+        return Workload(self._backend, name, self._connections, self)
 
     def access_log(self, of: httpx.Response | tuple[str, int]) -> list[Entry]:
         """What the proxies logged of a request, in the order in which it reached them: `access_log(ingress.get("/"))[0].summary`.
@@ -174,11 +185,6 @@ class Mesh:
         `subset` None is of all clusters for the Service, "" of those without a subset. ValueError if there is no such cluster.
         """
         return self._backend.hosts(proxy, host, subset)
-
-    def _source(self, workload: str | None) -> Source:
-        from meshtest.source import Source
-
-        return Source(self._backend, workload, self._connections, self)
 
     @contextmanager
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:

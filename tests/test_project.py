@@ -42,6 +42,7 @@ PUBLIC = [
         "UNDECIDED",
         "VIOLATED",
         "Verdict",
+        "Workload",
     ),
     *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
 ]
@@ -71,22 +72,21 @@ def test_readme_example(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=3)
 
 
-def test_examples_of_the_local_mesh(pytester: pytest.Pytester) -> None:
-    """The examples of docs/local-mesh.md run as they stand there, and nothing in them is doubtful."""
-    files = blocks("docs/local-mesh.md", "yaml") | blocks("docs/local-mesh.md", "python")
-    assert sum(name.startswith("test_") for name in files) == 4
+@pytest.mark.parametrize(
+    ("document", "names", "passed"),
+    [
+        ("local-mesh", {"test_hosts_outside.py", "test_tls.py", "test_tcp.py", "test_egress.py"}, 6),
+        ("causes", {"test_causes.py"}, 6),
+        ("workloads", {"test_cart.py"}, 5),
+    ],
+)
+def test_examples(pytester: pytest.Pytester, document: str, names: set[str], passed: int) -> None:
+    """The examples of a page of docs/ run as they stand there, and nothing in them is doubtful."""
+    files = blocks(f"docs/{document}.md", "yaml") | blocks(f"docs/{document}.md", "python")
+    assert {name for name in files if name.startswith("test_")} == names
     for name, text in files.items():
         Path(pytester.path, name).write_text(text)
-    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=6)
-
-
-def test_examples_of_causes(pytester: pytest.Pytester) -> None:
-    """The examples of docs/causes.md run as they stand there."""
-    files = blocks("docs/causes.md", "yaml") | blocks("docs/causes.md", "python")
-    assert set(files) == {"faults.yaml", "test_causes.py"}
-    for name, text in files.items():
-        Path(pytester.path, name).write_text(text)
-    pytester.runpytest_subprocess().assert_outcomes(passed=6)
+    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=passed)
 
 
 def test_ci_runs_what_the_readme_says() -> None:

@@ -237,9 +237,9 @@ def delayed(
 ) -> Delayed:
     """A share of the requests is delayed by an injected fault: `delayed(0.5)`, `delayed(2, percent=10)`.
 
-    No delay may be shorter than `seconds`, and the quickest of twenty must be shorter than `seconds + tolerance` (by default a fifth of
-    it, at least 50 ms): a slow machine does not matter, unless it slows each of them down. The other figures are those of `aborted`.
-    Delayed requests keep their connections busy: give `expect` more `connections`.
+    Of twenty delays the quickest must be below `seconds + tolerance` (by default a fifth of it, at least 100 ms, at most its half), and the
+    median not below `seconds - tolerance / 2`: a slow machine does not matter, unless it slows each of them down. The other figures are
+    those of `aborted`. Delayed requests keep their connections busy: give `expect` more `connections`.
     """
     span = Span("delay", seconds, tolerance_of(seconds) if tolerance is None else tolerance)
     made = Delayed(percent=percent, within=within, zero_within=zero_within, alpha=alpha, beta=beta, span=span)

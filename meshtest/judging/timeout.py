@@ -105,8 +105,7 @@ def timed_out(
 ) -> TimedOut:
     """Every request runs into the timeout of its route `after` so many seconds; with `attempts` into that of each of so many tries.
 
-    No answer may come earlier, and the quickest of twenty must come less than `tolerance` (by default a fifth of `after`, at least 50 ms)
-    later: a slow machine does not matter, unless it slows each of them down. `within` is in percentage points. Requests that wait keep
+    `tolerance` (seconds) is that of `delayed`: a slow machine does not matter. `within` is in percentage points. Requests that wait keep
     their connections busy: give `expect` more `connections`.
     """
     if attempts is not None and attempts < 1:

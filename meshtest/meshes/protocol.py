@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from meshtest.meshes.access_log import Entry
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
+
+if TYPE_CHECKING:
+    from meshtest.bookinfo.behaviour import Behaviour, Counters
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,76 @@ class Rule:
     def __str__(self) -> str:
         sends = f" (to {', '.join(map(str, self.destinations))})" if self.destinations else ""
         return f"{self.resource} {self.field} at {self.where}{sends}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as an instance saw it: when (`time.monotonic()`), which pod, and what; of TCP a line as `target`, without a method."""
+
+    time: float
+    pod: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The (first) value of a header, None without one; its name in any case."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+
+class Pods(Protocol):
+    """The instances of workloads, where a test can say how they behave.
+
+    `instance` counts from 0; None means all instances of the workload. ValueError for a workload or an instance that does not exist.
+    """
+
+    def names(self, workload: str) -> Sequence[str]:
+        """The pods of a workload."""
+
+    def behave(self, workload: str, instance: int | None, behaviour: Behaviour) -> int:
+        """Put a behaviour in force, for each instance by itself; its number."""
+
+    def take_back(self, workload: str, instance: int | None, number: int) -> int:
+        """Take one behaviour back; what it held is answered. How many requests it has decided."""
+
+    def recover(self, workload: str, instance: int | None) -> None:
+        """Take all behaviours back, start what has crashed, make ready what is not."""
+
+    def release(self, workload: str, instance: int | None, number: int, most: int | None) -> int:
+        """Let go requests that a behaviour holds, the oldest first, at most so many; how many."""
+
+    def held(self, workload: str, instance: int | None, number: int) -> int:
+        """How many requests a behaviour holds now."""
+
+    def decided(self, workload: str, instance: int | None, number: int) -> int:
+        """How many requests a behaviour has decided."""
+
+    def observe(self, workload: str, instance: int | None) -> Counters:
+        """What instances have seen, together."""
+
+    def record(self, workload: str, instance: int | None) -> int:
+        """Start to record what instances are asked; the recording's number."""
+
+    def recorded(self, number: int, end: bool = False) -> list[Seen]:
+        """What a recording holds, in the order of time; `end` ends it."""
+
+    def crash(self, workload: str, instance: int | None) -> None:
+        """Reset all connections of instances, and refuse new ones; their sidecars stay."""
+
+    def start(self, workload: str, instance: int | None) -> None:
+        """Start those instances that have crashed."""
+
+    def restart(self, workload: str, instance: int | None) -> None:
+        """Start instances anew: nothing seen, no behaviours. Those that run crash first."""
+
+    def unready(self, workload: str, instance: int | None) -> None:
+        """Take instances out of their Services' endpoints; returns when every proxy has acknowledged it."""
+
+    def ready(self, workload: str, instance: int | None) -> None:
+        """Bring instances back into their Services' endpoints; returns when every proxy has acknowledged it."""
+
+    def finish(self, workload: str, instance: int | None, timeout: float) -> None:
+        """Wait until instances have answered all that they were asked; MeshError if they have not within `timeout` seconds."""
 
 
 class Authority(Protocol):
@@ -139,6 +212,13 @@ class Mesh(Protocol):
 
     def workloads(self) -> Sequence[str]:
         """The names of all workloads, gateways included."""
+
+    @property
+    def pods(self) -> Pods:
+        """The instances of workloads, to say how they behave."""
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances."""
 
     def close(self) -> None:
         """End it; leaves nothing."""

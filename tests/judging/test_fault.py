@@ -77,7 +77,8 @@ def test_aborts_of_grpc() -> None:
     ("expectation", "got", "wanted"),
     [
         (delayed(0.5), [slow(0.501)] * 700, HOLDS),
-        (delayed(0.5), [slow(0.498)], VIOLATED),
+        (delayed(0.5), [*[slow(0.3)] * 9, *[slow(0.46)] * 700], HOLDS),  # timers of a busy event loop
+        (delayed(0.5), [*[slow(0.501)] * 9, *[slow(0.44)] * 700], VIOLATED),
         (delayed(0.5), [slow(0.61)] * 700, VIOLATED),
         (delayed(0.5), [*[slow(3.0)] * 19, *[slow(0.52)] * 700], HOLDS),  # a machine that is slow for a while
         (delayed(0.5), [*[slow(0.6)] * 20, *[slow(0.52)] * 700], VIOLATED),
@@ -93,7 +94,7 @@ def test_aborts_of_grpc() -> None:
     ],
 )
 def test_delays(expectation: Expectation, got: list[Got], wanted: Verdict) -> None:
-    """A delay is never shorter than stated, and the quickest of twenty is not much longer."""
+    """The median of twenty delays is not much shorter than stated, and the quickest not much longer."""
     assert verdict(expectation, got) is wanted
 
 
@@ -101,7 +102,7 @@ def test_what_is_said_of_delays() -> None:
     """The reason names the time that was seen."""
     judgement = judge(Invented([slow(0.61)] * 700), delayed(0.5))
     assert judgement.reason == "the quickest of 20 delays took 610ms instead of 500ms"
-    assert judgement.observed == "delayed 100.0 %, passed 0.0 %; the quickest delay 610ms"
+    assert judgement.observed == "delayed 100.0 %, passed 0.0 %; the median delay 610ms"
 
 
 @pytest.mark.parametrize(

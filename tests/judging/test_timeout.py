@@ -22,9 +22,9 @@ def late(duration: float, details: str = ROUTE, attempts: int = 1, flags: tuple[
     ("expectation", "got", "wanted"),
     [
         (timed_out(0.3), late(0.301), HOLDS),
-        (timed_out(0.3), late(0.25), VIOLATED),
-        (timed_out(0.3), late(0.37), VIOLATED),
-        (timed_out(0.3, tolerance=0.1), late(0.37), HOLDS),
+        (timed_out(0.3), late(0.24), VIOLATED),
+        (timed_out(0.3), late(0.42), VIOLATED),
+        (timed_out(0.3, tolerance=0.2), late(0.42), HOLDS),
         (timed_out(0.3), late(0.301, TRY), VIOLATED),
         (timed_out(0.3), late(0.301, flags=()), VIOLATED),  # a 504 of the workload's own
         (timed_out(0.3), Got(200, cause=Said(duration=0.301)), VIOLATED),
@@ -48,7 +48,7 @@ def test_what_is_said() -> None:
 def test_controls() -> None:
     """The timeout is moved by the tolerance; that of each try by its part of it."""
     found = [each.edits[0].change({}) for each in timed_out(0.3).controls()]
-    assert found == [{"timeout": "240ms"}, {"timeout": "360ms"}]
+    assert found == [{"timeout": "200ms"}, {"timeout": "400ms"}]
     found = [each.edits[0].change({"retries": {"attempts": 2}}) for each in timed_out(1, attempts=2).controls()]
     assert found == [{"retries": {"attempts": 2, "perTryTimeout": text}} for text in ("900ms", "1.1s")]
 

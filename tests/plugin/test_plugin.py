@@ -308,3 +308,31 @@ def test_a_run_without_meshes_is_left_alone(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.no_fnmatch_line("*mesh verdicts*")
     result.stdout.fnmatch_lines([">       assert 1 == 2"])
+
+
+def test_what_is_done_to_workloads_is_taken_back(project: pytest.Pytester) -> None:
+    """Also after a test that fails: the next one finds all workloads as they were."""
+    project.makepyfile(
+        """
+        def test_it_breaks(mesh, ingress):
+            mesh.apply("canary.yaml")
+            first = mesh.workload("reviews-v1")
+            first.fails(500)
+            first.instance(0).unready()
+            mesh.workload("reviews-v2").crashes()
+            assert ingress.get("/reviews/0").status_code == 200
+
+        def test_all_is_well(mesh, ingress):
+            mesh.apply("canary.yaml")
+            assert {ingress.get("/reviews/0").status_code for _ in range(20)} == {200}
+            with mesh.workload("reviews-v1").fails(500), mesh.workload("reviews-v2").fails(500):
+                assert ingress.get("/reviews/0").status_code == 500
+            assert ingress.get("/reviews/0").status_code == 200
+
+        def test_what_cannot_be(mesh):
+            mesh.workload("reviews-v1").instance(1).fails(503)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*ValueError: reviews-v1 has no instance 1: it has 1, counted from 0"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import math
 import os
 import signal
 import socket
@@ -45,9 +47,15 @@ _MORE_WATCHES = "each file that an Envoy watches takes one: sysctl fs.inotify.ma
 
 def check_watches(wanted: int) -> None:
     """MeshError if Linux does not let a user have as many inotify instances as a mesh wants."""
+    if (limit := most_watches()) < wanted:
+        raise MeshError(f"this mesh needs {wanted} inotify instances and a user may have {limit}; {_MORE_WATCHES}")
+
+
+def most_watches() -> float:
+    """How many inotify instances Linux lets a user have; without end elsewhere."""
     with contextlib.suppress(OSError):
-        if (limit := int(WATCHES.read_text(encoding="ascii"))) < wanted:
-            raise MeshError(f"this mesh needs {wanted} inotify instances and a user may have {limit}; {_MORE_WATCHES}")
+        return int(WATCHES.read_text(encoding="ascii"))
+    return math.inf
 
 
 def compact(value: Json) -> str:
@@ -84,6 +92,13 @@ class Envoy:
         """The files that it may be in: as JSON, and in the binary form."""
         file = str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}")
         return f"{file}.json", f"{file}.pb"
+
+    def endpoints_file(self, cluster: str) -> str:
+        """The watched file that holds the endpoints of a cluster."""
+        name = quote(cluster, safe="|:*,")
+        if len(name) > 200:
+            name = f"{name[:180]}-{hashlib.sha256(cluster.encode()).hexdigest()[:16]}"
+        return str(self.folder / f"endpoints-{name}.json")
 
     def write(self, path: str, version: str, resources: list[str]) -> None:
         """Put resources (JSON texts) into a watched file."""
@@ -215,6 +230,11 @@ class Envoy:
         found = self.stats("filter=%5C.update_%28rejected%7Cfailure%29%24&type=Counters&usedonly")
         before, self._refused = self._refused, sum(int(value) for value in found.values())
         return self._refused > before
+
+    def under_way(self) -> int:
+        """How many requests to its workload it has not answered; of what had been sent when it was last asked whether it is ready."""
+        query = "filter=%5E%28cluster%7Chttp%29%5C.inbound.*_rq%28_pending%29%3F_active%24&type=Gauges"
+        return sum(int(value) for value in self.stats(query).values())
 
     def close(self) -> None:
         """Reap the process, which the guardian ends."""

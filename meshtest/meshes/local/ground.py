@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from meshtest.meshes.local.grounded_access_log import logged
-from meshtest.meshes.local.grounded_cluster import at, cluster
+from meshtest.meshes.local.grounded_cluster import at, cluster, discovered
 from meshtest.meshes.local.grounded_inbound import passed_on
 from meshtest.meshes.local.grounded_listener import listeners, pod_clusters, routed
 from meshtest.meshes.local.grounded_routes import routes
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def ground(grounds: Grounds) -> ProxyConfig:
-    """The same configuration, on loopback: routes that are watched, the others in the listeners, endpoints in the clusters."""
+    """The same configuration, on loopback: routes and endpoints that are watched, the others in the listeners and clusters."""
     clusters = {name: cluster(each, grounds) for name, each in grounds.config.clusters.items()}
     for name, address in passed_on(grounds).items():
         clusters[name] = at(grounds.config.clusters[INBOUND_PASSTHROUGH], name, [address])
@@ -42,7 +42,11 @@ def ground(grounds: Grounds) -> ProxyConfig:
         name: logged(routed(each, inline, grounds.watched), gateway) for name, each in listeners(grounds, pods).items()
     }
     asked = _asked(made)
-    return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, {})
+    endpoints: dict[str, Json] = {}
+    for name in grounds.config.endpoints:
+        if file := grounds.discovered(name):
+            clusters[name], endpoints[name] = discovered(clusters[name], file)
+    return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, endpoints)
 
 
 def _asked(listeners: dict[str, Json]) -> set[str]:

@@ -19,14 +19,16 @@ from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change, observation
 from meshtest.meshes.local.access_logs import AccessLogs
 from meshtest.meshes.local.destinations import destinations
+from meshtest.meshes.local.discovery import Discovery
 from meshtest.meshes.local.entrance import entrance, urls
-from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches, most_watches
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.loopback import Loopback
+from meshtest.meshes.local.pods import Pods
 from meshtest.meshes.local.site import Sites, sites
 from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upstreams, workloads
 from meshtest.meshes.local.vault import Vault
@@ -35,6 +37,7 @@ from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
+from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.translate.inbound_port import inbound_ports
@@ -45,6 +48,8 @@ Keyed = Mapping[tuple[str, str, str, str], Resource]
 
 _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
 _MOST_WATCHED = 8  # route configurations of a gateway; each takes an inotify instance
+_DISCOVERED = 0.25  # of the inotify instances of a user, at most so many for endpoints that are discovered
+_MANY = 10_000  # where Linux is not, nothing limits them
 _ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
@@ -81,6 +86,8 @@ class LocalMesh:
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
+        self._present = topology  # with those instances ready that are
+        self._discovery = Discovery(int(min(_DISCOVERED * most_watches(), _MANY)))
         self._executable = binary()
         self._loopback = Loopback()
         self._guardian: Guardian | None = None
@@ -152,13 +159,26 @@ class LocalMesh:
         """What each proxy is to be sent, by its instance's address."""
         shared: dict[tuple[int, str], Json] = {}
         out = {}
-        for address, envoy in self._envoys.items():
-            config = translate(snapshot, Proxy(envoy.site.instance))
+        configs = {address: translate(snapshot, Proxy(each.site.instance)) for address, each in self._envoys.items()}
+        self._discover(configs)
+        for address, config in configs.items():
+            envoy = self._envoys[address]
             self._large.update(name for name, routes in config.routes.items() if is_large(routes))
-            watched = self._watched(envoy, config)
-            grounds = Grounds(snapshot, config, envoy.site, self._sites, watched, self._vault, shared)
+            files = (self._watched(envoy, config), self._discovered(envoy))
+            grounds = Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
             out[address] = _Config(grounds, ground(grounds))
         return out
+
+    def _discover(self, configs: Mapping[str, ProxyConfig]) -> None:
+        """Find the clusters whose endpoints are to be watched; gateways come first."""
+        self._discovery.look(
+            dict(sorted(configs.items(), key=lambda pair: not self._envoys[pair[0]].site.instance.gateway))
+        )
+
+    def _discovered(self, envoy: Envoy) -> Callable[[str], str | None]:
+        """The file for the endpoints of a cluster that an instance has left or joined."""
+        proxy = envoy.site.instance.address
+        return lambda name: envoy.endpoints_file(name) if self._discovery.has(proxy, name) else None
 
     def _watched(self, envoy: Envoy, config: ProxyConfig) -> Callable[[str], str | None]:
         """Routes are watched where traffic flows: at gateways (as many as there may be), in sidecars for the ports of workloads.
@@ -185,9 +205,12 @@ class LocalMesh:
 
         WrongResources names what translates, and cannot be run here.
         """
-        self.check()
         check_limits(resources.values(), self._sites.apart)
-        snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
+        self._change(Snapshot(self._present, tuple(resources.values()), self._memory))
+
+    def _change(self, snapshot: Snapshot) -> None:
+        """Bring all proxies to what follows from a snapshot."""
+        self.check()
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
         before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
@@ -198,7 +221,7 @@ class LocalMesh:
         try:
             self._stand(after)
             change.take(steps)
-        except MeshError:
+        except BaseException:  # also what interrupts a test: what is sent must be what is known to be
             with contextlib.suppress(MeshError):  # the first error is the one to know
                 change.take([step.back() for step in steps])
                 self._workloads.add(before)
@@ -209,6 +232,42 @@ class LocalMesh:
         self._standing = after
         self._snapshot = snapshot
         self._take(new)
+
+    def _set_unready(self, unready: frozenset[str]) -> None:
+        """Make exactly these instances (by address) be out of their Services' endpoints."""
+        self._discovery.move(unready ^ self._present.unready)
+        self._discover({address: each.config for address, each in self._grounds.items()})
+        present = replace(self.topology, unready=unready) if unready else self.topology
+        self._change(Snapshot(present, self._snapshot.resources, self._memory))
+        self._present = present
+
+    @cached_property
+    def pods(self) -> Pods:
+        """The instances of workloads, to say how they behave."""
+        assert self._workloads is not None
+        return Pods(self.topology, self._workloads, self._stand_ins, self._set_unready, self._finish)
+
+    def _finish(self, instance: Instance, timeout: float) -> None:
+        """Wait until an instance has answered all that was sent to its sidecar before."""
+        envoy, deadline = self._envoys[instance.address], time.monotonic() + timeout
+        envoy.wait_ready(deadline)
+        while under_way := envoy.under_way():
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"{instance.name} has {under_way} requests under way that it has not answered in {timeout:g} s; "
+                    "does a behaviour hold them? recovers() takes it back"
+                )
+            time.sleep(0.002)
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances; harmless, and next to nothing, if nothing was."""
+        if "pods" not in self.__dict__:
+            return
+        self.pods.take_all_back()
+        if self._discovery.moved:
+            self._discovery.settle()
+            self._present = self.topology  # whatever becomes of this change, the next one is to this
+            self._change(Snapshot(self.topology, self._snapshot.resources, self._memory))
 
     def _stand(self, stand_ins: Mapping[str, Json]) -> None:
         assert self._workloads is not None
@@ -300,7 +359,11 @@ class LocalMesh:
         found = decide(config, way.listener, way.host, request, _server_name(way, call))
         if found is None:
             return None
-        return Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
+        snapshot = self._snapshot
+        if self._present is not self.topology:  # that nobody is ready is for traffic to find
+            snapshot = Snapshot(self.topology, snapshot.resources)
+            config = translate(snapshot, Proxy(way.envoy.site.instance))
+        return Rule(found.resource, found.rule, found.where, destinations(snapshot, config, found.clusters))
 
     def _way(self, workload: str | None, call: Call) -> _Way:
         """Where a call meets its first proxy."""
