@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
 Pair = tuple[str, str]
+_PATIENCE = 30.0  # seconds that a single request may take: a loaded machine is no reason to give up
 _AGENT = "meshtest"  # of single requests, until each gets a token of its own
 
 
@@ -199,6 +200,7 @@ class Source:
         scheme = "http" if target.server_name is None else "https"
         headers = {"User-Agent": _AGENT, **dict(options.pop("headers", None) or {}), "Host": target.host}
         made = transport(target.source, target.server_name, self._context(target, certificate))
+        options = {"timeout": _PATIENCE, **options}
         client = httpx.Client(
             base_url=f"{scheme}://{host}:{port}", headers=headers, transport=made, trust_env=False, **options
         )
