@@ -39,6 +39,9 @@ class Watch(Protocol):
     def progress(self, text: str) -> None:
         """Show how far a verdict is; an empty text clears it."""
 
+    def before_control(self) -> None:
+        """May end the test where a control has no meaning."""
+
     def reweighted(self, rule: Rule, weights: Mapping[str, int]) -> AbstractContextManager[None]:
         """A while in which a rule sends to the subsets named by `weights` in these proportions."""
 
@@ -116,6 +119,7 @@ class Source:
         Raises PolicyViolation if one is not called VIOLATED, or comes out otherwise than it was made.
         """
         __tracebackhide__ = True
+        self._watch.before_control()
         rule = self._mesh.rule(self._workload, what)
         if rule is None:
             raise ValueError(f"no VirtualService decides {what} through {self}, so there are no weights to change")
