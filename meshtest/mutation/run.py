@@ -10,7 +10,18 @@ import pytest
 
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.mutation.case import Case, case_of, cases, parameters
-from meshtest.mutation.note import EQUIVALENT, EXCUSED, KILLED, PROPERTY, REFUSED, SILENT, UNNOTICED, Note
+from meshtest.mutation.note import (
+    BEGUN,
+    EQUIVALENT,
+    EXCUSED,
+    KILLED,
+    PROPERTY,
+    REFUSED,
+    SILENT,
+    UNNOTICED,
+    UNPROVEN,
+    Note,
+)
 from meshtest.mutation.substitution import substitution_of
 from meshtest.resources.problem import WrongResources
 
@@ -60,7 +71,7 @@ class Run:
         """A fixture may notice a mutant, too."""
         if case_of(item) is None:
             return (yield)
-        self._note(item, "begun")
+        self._note(item, BEGUN)
         try:
             return (yield)
         except Exception as error:
@@ -94,7 +105,7 @@ class Run:
             self._note(item, SILENT)
             pytest.skip("another test killed it")
         if module in self._red and not case.original:
-            self._note(item, SILENT)
+            self._note(item, UNPROVEN)
             pytest.skip("a test of the module is red without any mutant")
 
     def _judge(self, item: pytest.Item, error: BaseException) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshtest.mutation.case import ORIGINAL
-from meshtest.mutation.note import BEGUN, EQUIVALENT, EXCUSED, KILLED, REFUSED, UNNOTICED, Note, note_of
+from meshtest.mutation.note import BEGUN, EQUIVALENT, EXCUSED, KILLED, REFUSED, UNNOTICED, UNPROVEN, Note, note_of
 
 SURVIVED, UNFINISHED, BROKEN = "survived", "unfinished", "broken"
 COLUMNS = (KILLED, EQUIVALENT, EXCUSED, REFUSED, SURVIVED, UNFINISHED, BROKEN)
@@ -31,10 +31,10 @@ class Fate:
     def word(self) -> str:
         """One test that notices it kills; it survived when all have told, and none of them did or says why not."""
         told = {each.found for each in self.notes.values()}
-        if KILLED in told and not self.broken:
-            return KILLED
-        if self.broken or len(self.notes) < self.first.tests:
-            return BROKEN if self.broken else UNFINISHED
+        if self.broken or UNPROVEN in told:
+            return BROKEN
+        if KILLED in told or len(self.notes) < self.first.tests:
+            return KILLED if KILLED in told else UNFINISHED
         return next(
             (word for word in (EXCUSED, REFUSED, EQUIVALENT) if word in told and UNNOTICED not in told), SURVIVED
         )
@@ -99,7 +99,7 @@ class Mutants:
 
     def _take(self, fate: Fate, note: Note, report: pytest.TestReport) -> None:
         known = len(fate.notes)
-        fate.broken = fate.broken or report.failed
+        fate.broken = fate.broken or report.failed or self._modules[note.module].red
         if note.found != BEGUN or report.when == "call" or not report.passed:
             fate.notes[report.nodeid] = note
         if len(fate.notes) > known and fate.word == SURVIVED:
