@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from meshtest.mutants.change import Change, put
+from meshtest.mutants.change import Change, put, word
 from meshtest.mutants.site import Site
 from meshtest.mutants.surroundings import Surroundings
+from meshtest.resources.document import Path
+from meshtest.resources.resource import dotted
 
 _SHARED = ("percentage", "mirrorPercentage", "percent", "mirrorPercent", "mirror_percent")
 
@@ -28,7 +30,12 @@ def percentage(site: Site, around: Surroundings) -> Iterator[Change]:
                 yield put(site.path, site.value, _like(site.value, new))
     for place, value in _of_all(site):
         if not any(field in value for field in _SHARED):
-            yield put((*site.path, place), "absent (100)", {"value": 100 - around.points})
+            yield _fewer((*site.path, place), 100 - around.points)
+
+
+def _fewer(path: Path, share: float) -> Change:
+    sentence = f"{dotted(path)}.value is {word(share)} instead of 100, where nothing is said"
+    return Change(path, f".value={word(share)}", sentence, ((path, {"value": share}),))
 
 
 def _of_all(site: Site) -> Iterator[tuple[str, dict[str, Any]]]:

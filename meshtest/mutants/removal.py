@@ -26,17 +26,19 @@ def is_note(site: Site) -> bool:
 
 def removal(site: Site, around: Surroundings) -> Iterator[Change]:
     """Each part of a block, a list or a mapping that has several."""
-    parts = _parts(site)
-    if len(parts) > 1:
-        yield from (removed((*site.path, part)) for part in parts)
+    yield from (removed((*site.path, part)) for part in _parts(site))
 
 
 def _parts(site: Site) -> list[Any]:
     if isinstance(site.type, Message) and isinstance(site.value, dict):
-        needless = {*site.type.required, "weight"}
-        below = [Site((*site.path, key), item, site.type) for key, item in site.value.items() if item is not None]
-        found = [each.path[-1] for each in below if not is_note(each)]
-        return [key for key in found if key not in needless] if len(found) > 1 else []
+        fields = [key for key, item in site.value.items() if item is not None and not is_note(_below(site, key))]
+        return [key for key in fields if key not in (*site.type.required, "weight")] if len(fields) > 1 else []
     if isinstance(site.type, MapOf) and isinstance(site.value, dict):
-        return list(site.value)
-    return list(range(len(site.value))) if isinstance(site.type, ListOf) and isinstance(site.value, list) else []
+        parts: list[Any] = list(site.value)
+    else:
+        parts = list(range(len(site.value))) if isinstance(site.type, ListOf) and isinstance(site.value, list) else []
+    return parts if len(parts) > 1 else []
+
+
+def _below(site: Site, key: str) -> Site:
+    return Site((*site.path, key), site.value[key], site.type, site)
