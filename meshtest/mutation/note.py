@@ -13,7 +13,7 @@ PROPERTY = "meshtest.mutant"
 
 @dataclass(frozen=True)
 class Note:
-    """Of which module and mutant, how many tests are run for it, and what this one found, one of the words above.
+    """Of which module and mutant (and its place among all), how many tests are run for it, and what this one found, one of the words above.
 
     KILLED: the test is red because of it. UNNOTICED: it is green. EQUIVALENT: all proxies were sent the same. REFUSED: the
     mesh cannot run it. EXCUSED: the test does not promise to notice it. SILENT: the test asserts nothing of it. UNPROVEN:
@@ -25,6 +25,7 @@ class Note:
     sentence: str
     where: str
     tests: int
+    place: int
     found: str = BEGUN
     cause: str = ""
 

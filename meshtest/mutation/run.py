@@ -33,6 +33,7 @@ class Run:
 
     def __init__(self) -> None:
         self._tests: Counter[tuple[str, str]] = Counter()
+        self._places: dict[tuple[str, str], int] = {}
         self._killed: set[tuple[str, str]] = set()
         self._red: set[str] = set()
 
@@ -65,6 +66,7 @@ class Run:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count the tests of each mutant: when all of them have told, it is known whether it survived."""
         self._tests = Counter((_module(each), _mutant(each)) for each in session.items)
+        self._places = {key: place for place, key in enumerate(self._tests)}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
@@ -122,7 +124,7 @@ class Run:
 
     def _note(self, item: pytest.Item, found: str, cause: str = "") -> None:
         case, key = _case(item), (_module(item), _mutant(item))
-        note = Note(*key, case.sentence, case.where, self._tests[key])
+        note = Note(*key, case.sentence, case.where, self._tests[key], self._places[key])
         item.user_properties.append((PROPERTY, replace(note, found=found, cause=cause).as_json()))
 
 

@@ -61,6 +61,11 @@ class Module:
     seconds: float = 0.0
     red: bool = False
 
+    @property
+    def all(self) -> list[Fate]:
+        """In the order of the manifest."""
+        return sorted(self.fates.values(), key=lambda each: each.first.place)
+
     def count(self, word: str) -> int:
         """How many mutants met this fate."""
         return sum(each.word == word for each in self.fates.values())
@@ -68,7 +73,7 @@ class Module:
     def as_json(self) -> dict[str, Any]:
         """For the file."""
         counts = {word: self.count(word) for word in COLUMNS}
-        mutants = [each.as_json() for each in self.fates.values()]
+        mutants = [each.as_json() for each in self.all]
         return {
             "unmutated": "red" if self.red else "green",
             **counts,
@@ -135,7 +140,7 @@ class Mutants:
     def _lines(self) -> list[str]:
         modules = sorted(self._modules.items())
         rows = [_row(name, module) for name, module in modules]
-        fates = [each for _, module in modules for each in module.fates.values()]
+        fates = [each for _, module in modules for each in module.all]
         red = [
             f"{name}: tests are red without any mutant, so that nothing is proven" for name, each in modules if each.red
         ]

@@ -29,7 +29,8 @@ def test_leak_is_noticed(mesh, ingress, who, where):
     ingress.control(who, where)
 
 
-def test_only_reviews_are_routed(mesh, ingress):
+@pytest.mark.parametrize("headers", [{}, {"end-user": "jason"}], ids=["anybody", "jason"])
+def test_only_reviews_are_routed(mesh, ingress, headers):
     """A path that no rule names, and that reviews would answer, is not found."""
     mesh.apply("test_reviews_jason_v2_v3.yaml")
-    assert ingress.get("http://bookinfo.example.com/health").status_code == 404
+    assert ingress.get("http://bookinfo.example.com/health", headers=headers).status_code == 404
