@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 KILLED, UNNOTICED, EQUIVALENT, REFUSED = "killed", "unnoticed", "equivalent", "refused"
-EXCUSED, SILENT, UNPROVEN, BEGUN = "excused", "silent", "unproven", "begun"
+EXCUSED, SILENT, BEGUN = "excused", "silent", "begun"
 PROPERTY = "meshtest.mutant"
 
 
@@ -16,8 +16,8 @@ class Note:
     """Of which module and mutant (and its place among all), how many tests are run for it, and what this one found, one of the words above.
 
     KILLED: the test is red because of it. UNNOTICED: it is green. EQUIVALENT: all proxies were sent the same. REFUSED: the
-    mesh cannot run it. EXCUSED: the test does not promise to notice it. SILENT: the test asserts nothing of it. UNPROVEN:
-    the module's tests are not green without it. BEGUN: no more is known.
+    mesh cannot run it. EXCUSED: the test does not promise to notice it. SILENT: the test asserts nothing of it. BEGUN: no
+    more is known.
     """
 
     module: str

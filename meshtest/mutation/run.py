@@ -19,7 +19,6 @@ from meshtest.mutation.note import (
     REFUSED,
     SILENT,
     UNNOTICED,
-    UNPROVEN,
     Note,
 )
 from meshtest.mutation.substitution import substitution_of
@@ -107,7 +106,7 @@ class Run:
             self._note(item, SILENT)
             pytest.skip("another test killed it")
         if module in self._red and not case.original:
-            self._note(item, UNPROVEN)
+            self._note(item, SILENT)
             pytest.skip("a test of the module is red without any mutant")
 
     def _judge(self, item: pytest.Item, error: BaseException) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshtest.mutation.case import ORIGINAL
-from meshtest.mutation.note import BEGUN, EQUIVALENT, EXCUSED, KILLED, REFUSED, UNNOTICED, UNPROVEN, Note, note_of
+from meshtest.mutation.note import BEGUN, EQUIVALENT, EXCUSED, KILLED, REFUSED, UNNOTICED, Note, note_of
 
 SURVIVED, UNFINISHED, BROKEN = "survived", "unfinished", "broken"
 COLUMNS = (KILLED, EQUIVALENT, EXCUSED, REFUSED, SURVIVED, UNFINISHED, BROKEN)
@@ -23,6 +23,7 @@ _LETTERS = {KILLED: "K", UNNOTICED: "u", EQUIVALENT: "="}
 class Fate:
     """What the tests of a module said of one mutant, by the test."""
 
+    module: Module
     first: Note
     notes: dict[str, Note] = field(default_factory=dict)
     broken: bool = False
@@ -31,10 +32,12 @@ class Fate:
     def word(self) -> str:
         """One test that notices it kills; it survived when all have told, and none of them did or says why not."""
         told = {each.found for each in self.notes.values()}
-        if self.broken or UNPROVEN in told:
+        if self.broken or self.module.red:
             return BROKEN
-        if KILLED in told or len(self.notes) < self.first.tests:
-            return KILLED if KILLED in told else UNFINISHED
+        if KILLED in told:
+            return KILLED
+        if len(self.notes) < self.first.tests or told == {BEGUN}:
+            return UNFINISHED
         return next(
             (word for word in (EXCUSED, REFUSED, EQUIVALENT) if word in told and UNNOTICED not in told), SURVIVED
         )
@@ -99,12 +102,12 @@ class Mutants:
             if note.mutant == ORIGINAL:
                 module.red = module.red or report.failed
             else:
-                self._take(module.fates.setdefault(note.mutant, Fate(note)), note, report)
+                self._take(module.fates.setdefault(note.mutant, Fate(module, note)), note, report)
         return (yield)
 
     def _take(self, fate: Fate, note: Note, report: pytest.TestReport) -> None:
         known = len(fate.notes)
-        fate.broken = fate.broken or report.failed or self._modules[note.module].red
+        fate.broken = fate.broken or report.failed
         if note.found != BEGUN or report.when == "call" or not report.passed:
             fate.notes[report.nodeid] = note
         if len(fate.notes) > known and fate.word == SURVIVED:

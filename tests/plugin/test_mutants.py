@@ -75,7 +75,7 @@ def test_no_mutant_survives_good_tests(hello: pytest.Pytester) -> None:
 
 def test_survivors_are_named(hello: pytest.Pytester) -> None:
     """Exit status 1; each with what was changed, and where; in parallel, too. `--lf` runs them again, `-k` chooses."""
-    result = hello.runpytest_subprocess("--mesh-mutants", "-n", "2")
+    result = hello.runpytest_subprocess("--mesh-mutants", "-n", "2", "test_weak.py")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
@@ -89,7 +89,6 @@ def test_survivors_are_named(hello: pytest.Pytester) -> None:
         "http[0].directResponse.body.string=hi-mutant",
         "http[0].match[0].uri=exact",
     }
-    assert set(fates(hello, "test_hello.py").values()) == {"killed", "equivalent"}
     again = hello.runpytest_subprocess("--mesh-mutants", "--lf")
     again.assert_outcomes(failed=4)
     assert again.ret == 1
