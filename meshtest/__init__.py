@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from meshtest.authority import Authority
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
-    from meshtest.judging.expectation import Expectation, Split, judge, split
+    from meshtest.judging.answered import Answered, answered
+    from meshtest.judging.expectation import Expectation, judge
+    from meshtest.judging.experiment import Experiment
+    from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
@@ -25,7 +28,10 @@ _HOMES = {
     "meshtest.authority": ("Authority",),
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
-    "meshtest.judging.expectation": ("Expectation", "Split", "judge", "split"),
+    "meshtest.judging.answered": ("Answered", "answered"),
+    "meshtest.judging.expectation": ("Expectation", "judge"),
+    "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
@@ -38,10 +44,12 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "AnalysisWarning",
+    "Answered",
     "Authority",
     "DELETE",
     "Driver",
     "Expectation",
+    "Experiment",
     "Forecast",
     "GET",
     "HEAD",
@@ -62,6 +70,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
+    "answered",
     "by_body",
     "by_header",
     "by_json",

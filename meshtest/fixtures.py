@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from meshtest.evidence import Finding
+    from meshtest.judging.control import Edit
     from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
     from meshtest.mutation.substitution import Substitution
@@ -135,28 +136,15 @@ class Mesh:
             pytest.skip("a control says nothing of mutants")
 
     @contextmanager
-    def reweighted(self, rule: Rule, weights: Mapping[str, int]) -> Iterator[None]:
-        """A while in which the rule sends to these subsets (of its first destination's host) in these proportions."""
-        key = next(key for key, resource in self._applied.items() if str(resource) == rule.resource)
-        self._backend.put({**self._applied, key: _reweighted(self._applied[key], rule.number, weights)})
+    def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
+        """A while in which what was applied is changed so."""
+        from meshtest.edited import edited
+
+        self._backend.put(edited(self._applied, rule, edits))
         try:
             yield
         finally:
             self._backend.put(self._applied)
-
-
-def _reweighted(resource: Resource, number: int, weights: Mapping[str, int]) -> Resource:
-    from dataclasses import replace
-
-    rules = list(resource.spec["http"])
-    known = {each["destination"].get("subset"): each for each in rules[number]["route"]}
-    first = rules[number]["route"][0]
-    route = []
-    for subset, weight in weights.items():
-        like = known.get(subset) or {**first, "destination": {**first["destination"], "subset": subset}}
-        route.append({**like, "weight": weight})
-    rules[number] = {**rules[number], "route": route}
-    return replace(resource, body={**resource.body, "spec": {**resource.spec, "http": rules}})
 
 
 def _shortest(path: Path) -> Path:

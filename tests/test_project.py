@@ -14,10 +14,12 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = [
     *(
         "AnalysisWarning",
+        "Answered",
         "Authority",
         "DELETE",
         "Driver",
         "Expectation",
+        "Experiment",
         "Forecast",
         "GET",
         "HEAD",
@@ -41,7 +43,7 @@ PUBLIC = [
         "VIOLATED",
         "Verdict",
     ),
-    *("by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
 ]
 
 

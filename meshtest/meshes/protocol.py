@@ -42,17 +42,18 @@ class Destination:
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule that decides a request: an entry of the `http` list of a VirtualService, where it stands, and where it sends requests."""
+    """The rule that decides a request: an entry of a list (`http`) of a VirtualService, where it stands, and where it sends requests."""
 
     resource: str
     number: int
     where: str
     destinations: tuple[Destination, ...] = ()
+    section: str = "http"
 
     @property
     def field(self) -> str:
         """The entry as people write it."""
-        return f"spec.http[{self.number}]"
+        return f"spec.{self.section}[{self.number}]"
 
     def __str__(self) -> str:
         sends = f" (to {', '.join(map(str, self.destinations))})" if self.destinations else ""

@@ -27,7 +27,7 @@ class Driver:
     * ``source``      local IP address to send from
     * ``user_agent``  the ``User-Agent`` unless the request has its own; ``{n}`` in it is the request's number in a run
 
-    For one thread at a time. Raises ``MeshError`` when the host of the address has no IP address.
+    For one thread at a time (but for `stop`). Raises ``MeshError`` when the host of the address has no IP address.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class Driver:
         self._user_agent = user_agent
         family, resolved = _resolve(*address)
         self._pool = Pool(family, resolved, source)
-        self._running = False
+        self._running: Burst | None = None
+        self._stopped = False
 
     def run(
         self,
@@ -89,16 +90,24 @@ class Driver:
     def _drive(self, plan: Plan) -> Sample:
         if self._pool.closed:
             raise RuntimeError("this driver is closed; make a new one")
-        if self._running:
+        if self._running is not None:
             raise RuntimeError("this driver is running in another thread; use one driver a thread")
-        self._running = True
+        self._running = Burst(plan, self._pool, self._attribute)
+        if self._stopped:
+            self._running.stop()
         try:
-            return Burst(plan, self._pool, self._attribute).run()
+            return self._running.run()
         except BaseException:
             self._pool.reset()
             raise
         finally:
-            self._running = False
+            self._running = None
+
+    def stop(self) -> None:
+        """Ends the run, and each that follows, once the answers under way have come. May come from another thread."""
+        self._stopped = True
+        if (running := self._running) is not None:
+            running.stop()
 
     def renew(self) -> None:
         """Closes the open connections, so that the next run opens new ones."""

@@ -21,6 +21,11 @@ class Row(NamedTuple):
     version: str | None
     error: str | None
 
+    @property
+    def cause(self) -> None:
+        """What the first proxy said of it."""
+        return None
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -89,6 +94,10 @@ class Sample:
         """HTTP answers per second of the span; 0 when there are none."""
         answers = len(self) - sum(self.errors.values())
         return answers / self.span if answers and self.span > 0 else 0.0
+
+    def answers(self) -> Iterator[Row]:
+        """The requests with an HTTP answer one by one, in send order."""
+        return (row for row in self.rows() if row.error is None)
 
     def rows(self) -> Iterator[Row]:
         """The requests one by one, in send order."""

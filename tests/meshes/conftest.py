@@ -47,7 +47,7 @@ class Unwatched:
     def progress(self, text: str) -> None:
         """Shows nothing."""
 
-    def reweighted(self, rule: Any, weights: Any) -> Any:
+    def edited(self, rule: Any, edits: Any) -> Any:
         """No rule is changed."""
         raise AssertionError(rule)
 
