@@ -12,6 +12,7 @@ from meshtest.mutants.surroundings import Surroundings
 from meshtest.resources.schema import Duration
 
 _OTHERWISE = ("subset", "retryOn", "ttl")  # which other modules change
+_ELSEWHERE = {("destination", "host"), ("mirror", "host")}
 
 
 def text(site: Site, around: Surroundings) -> Iterator[Change]:
@@ -23,9 +24,6 @@ def text(site: Site, around: Surroundings) -> Iterator[Change]:
     new = next((each for each in _others(site.value) if each != site.value and accepts(site.type, each)), None)
     if new is not None:
         yield put(site.path, site.value, new)
-
-
-_ELSEWHERE = {("destination", "host"), ("mirror", "host"), ("subsets", "labels")}
 
 
 def _others(value: str) -> Iterator[str]:
