@@ -84,8 +84,8 @@ def test_something_changes(before: str, after: str) -> None:
 @given(st.integers(0, 10**6))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 def test_everything_is_equivalent_to_itself(seed: int) -> None:
-    """Also when it is read again, and in another order."""
-    documents = Invention(seed).documents()
+    """Also when it is read again, and in another order (but for the last one of a name, which counts)."""
+    documents = [*{(each["kind"], str(each["metadata"])): each for each in Invention(seed).documents()}.values()]
     try:
         once = check(read_objects(documents))
     except ResourceError:
