@@ -181,7 +181,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
 def _mutation(request: pytest.FixtureRequest) -> Substitution | None:
     """What the test is to run with instead of the manifest beside it, under --mesh-mutants."""
     case = getattr(request, "param", None)
-    if case is None:
+    if case is None or not request.config.getoption("mesh_mutants"):
         return None
     from meshtest.mutation.substitution import substitution
 
