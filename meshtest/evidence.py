@@ -71,6 +71,7 @@ class Finding:
             f"  errors:   a right mesh is called wrong, and one wrong by the margin right, with probabilities {self.error_rates}"
         ]
         lines += [f"  rule:     {self.rule}"]
+        lines += _told(self.evidence.get("causes"))
         lines += [f"  look at:  {hint}" for hint in self._hints()]
         return "\n".join(lines)
 
@@ -113,7 +114,7 @@ def finding(
     control: str = "",
 ) -> Finding:
     """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was."""
-    evidence = dict(judgement.evidence)
+    evidence = {**judgement.evidence, **_causes(sample)}
     return Finding(
         verdict=str(judgement.verdict),
         source=source,
@@ -131,6 +132,26 @@ def finding(
         control=control,
         evidence=evidence,
     )
+
+
+_LINES = 5  # of the access log, each of another kind
+
+
+def _causes(sample: Sample) -> dict[str, Any]:
+    """What the first proxy said: how often what, and a log line of each kind of request that did not simply succeed."""
+    if sample.causes is None:
+        return {}
+    kinds = {entry.summary: str(entry) for entry in reversed(sample.entries)}
+    counts = {"flags": sample.flags(), "summaries": sample.summaries()}
+    lines = [kinds[summary] for summary, _ in counts["summaries"].most_common() if summary in kinds]
+    return {"causes": {**{name: dict(each.most_common()) for name, each in counts.items()}, "lines": lines[:_LINES]}}
+
+
+def _told(causes: Mapping[str, Any] | None) -> list[str]:
+    if causes is None:
+        return []
+    counts = [f"{count} x {summary}" for summary, count in causes["summaries"].items()]
+    return [f"  causes:   {', '.join(counts) or 'none known'}", *(f"    {line}" for line in causes["lines"])]
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
+
     from meshtest.evidence import Finding
     from meshtest.judging.control import Edit
+    from meshtest.meshes.access_log import Entry
     from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
+    from meshtest.meshes.statistics import Change, Host
     from meshtest.mutation.substitution import Substitution
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
@@ -124,6 +128,58 @@ class Mesh:
 
             raise ValueError(f"there is no workload {name!r}{nearest(name, known)}; there are {', '.join(known)}")
         return self._source(name)
+
+    def access_log(self, of: httpx.Response | tuple[str, int]) -> list[Entry]:
+        """What the proxies logged of a request, in the order in which it reached them: `access_log(ingress.get("/"))[0].summary`.
+
+        For a TCP connection it is asked by the client's address, `connection.getsockname()`, once the connection has ended. ValueError for
+        an answer to a request with a `User-Agent` of its own; MeshError if a proxy stays silent.
+        """
+        from meshtest.traffic.token import read_user_agent
+
+        if isinstance(of, tuple):
+            return list(self._backend.connection(of))
+        agent = of.request.headers.get("User-Agent", "")
+        marked = read_user_agent(agent)
+        if marked is None:
+            raise ValueError(
+                f"log lines are found by the User-Agent that meshtest gives to requests, and this one had its own: {agent!r}"
+            )
+        token, number = marked
+        return list(self._backend.passages(token, [number])[number])
+
+    def stats(self, proxy: str, pattern: str = "*") -> Mapping[str, int]:
+        """Envoy's counters and gauges, by name: of a workload's proxies (summed), or of one proxy by its pod's name.
+
+        `pattern` is a glob over the names: `cluster.*reviews*.upstream_rq_*`. What a proxy has not used yet is not there. All that was
+        answered before is counted. ValueError for a workload that there is not.
+        """
+        return self._backend.stats(proxy, pattern)
+
+    @contextmanager
+    def watching(self, proxy: str, *patterns: str) -> Iterator[Change]:
+        """How counters and gauges change while the block runs; names and globs as in `stats`, what is missing counts as 0.
+
+        `with mesh.watching("istio-ingressgateway", "cluster.*.upstream_rq_retry") as change: ...`, and then
+        `change["cluster.*.upstream_rq_retry"]`.
+        """
+        from meshtest.meshes.statistics import Change
+
+        def read() -> Mapping[str, int]:
+            return {name: value for each in patterns for name, value in self._backend.stats(proxy, each).items()}
+
+        if not patterns:
+            raise ValueError("say which statistics to watch, by names or globs")
+        change = Change(patterns, read)
+        yield change
+        change.end()
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> Sequence[Host]:
+        """How proxies see the hosts behind a Service: who is ejected, and what each was asked.
+
+        `subset` None is of all clusters for the Service, "" of those without a subset. ValueError if there is no such cluster.
+        """
+        return self._backend.hosts(proxy, host, subset)
 
     def _source(self, workload: str | None) -> Source:
         from meshtest.source import Source

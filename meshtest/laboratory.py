@@ -28,7 +28,11 @@ class Laboratory:
         """Send the request so often, on so many connections at once; what came back."""
         load = self._load
         with self._sender.driver(
-            load.what, load.attribute, connections or load.connections, timeout or load.timeout
+            load.what,
+            load.attribute,
+            connections or load.connections,
+            timeout or load.timeout,
+            causes or load.causes,
         ) as driver:
             host = self._sender.target(load.what).host
             self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
@@ -38,7 +42,8 @@ class Laboratory:
         """Send it all the while in the background."""
         load = self._load
         connections = options.pop("connections", None) or load.connections
-        driver = self._sender.driver(load.what, load.attribute, connections, options.pop("timeout", load.timeout))
+        timeout, causes = options.pop("timeout", load.timeout), options.pop("causes", load.causes)
+        driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
         return Flow(driver, load.what, host=self._sender.target(load.what).host, **options)
 
     def progress(self, text: str) -> None:

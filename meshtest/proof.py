@@ -48,6 +48,7 @@ class Load:
     connections: int | None = None
     timeout: float = 10.0
     transport_errors: int = 0
+    causes: bool = False
 
 
 class Sender(Protocol):
@@ -58,7 +59,12 @@ class Sender(Protocol):
     watch: Watch
 
     def driver(
-        self, what: Request, attribute: Reading | None = None, connections: int | None = None, timeout: float = 10.0
+        self,
+        what: Request,
+        attribute: Reading | None = None,
+        connections: int | None = None,
+        timeout: float = 10.0,
+        causes: bool = False,
     ) -> Driver:
         """A driver that sends where the request comes in."""
 
@@ -120,7 +126,8 @@ def _tried(case: _Case, expectation: Expectation) -> tuple[Finding, Judgement]:
     sender, load = case.sender, case.load
     trial = expectation.begin()
     reading = expectation.reading(load.attribute or by_podname())
-    with sender.driver(load.what, reading, load.connections, load.timeout) as driver:
+    causes = load.causes or expectation.causes
+    with sender.driver(load.what, reading, load.connections, load.timeout, causes) as driver:
         return case.judged(lambda: _reach(case, driver, trial), trial.judgement)
 
 

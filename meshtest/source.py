@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meshtest.causes import LogWitness
 from meshtest.errors import PolicyViolation
 from meshtest.judging.answers import Reading
 from meshtest.judging.expectation import Expectation
@@ -17,6 +18,7 @@ from meshtest.traffic.driver import Driver
 from meshtest.traffic.flow import Flow
 from meshtest.traffic.request import Request, request
 from meshtest.traffic.sample import Sample
+from meshtest.traffic.token import user_agent
 
 if TYPE_CHECKING:
     import socket
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
 Pair = tuple[str, str]
+_AGENT = "meshtest"  # of single requests, until each gets a token of its own
 
 
 class Source:
@@ -55,13 +58,15 @@ class Source:
         attribute: Attribution | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
+        causes: bool = False,
     ) -> Sample:
         """Send a number of requests, or for some seconds, and say what came back; nothing is retried.
 
         `rate` bounds the requests begun a second, `attribute` reads the version from an answer, `timeout` (seconds) is for each exchange.
+        With `causes` the sample knows what the first proxy logged of each request (`Sample.causes`).
         """
         __tracebackhide__ = True
-        with self.driver(what, attribute, connections, timeout) as driver:
+        with self.driver(what, attribute, connections, timeout, causes) as driver:
             return driver.run(what, requests, duration=seconds, rate=rate, host=self.target(what).host)
 
     def flow(
@@ -72,12 +77,13 @@ class Source:
         attribute: Attribution | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
+        causes: bool = False,
     ) -> Flow:
         """Send it over and over in the background, until the block ends: `with ingress.flow(GET("/reviews/0"), rate=200) as flow: ...`.
 
         Then `flow.sample` is what came back. The options are those of `measure`.
         """
-        driver = self.driver(what, attribute, connections, timeout)
+        driver = self.driver(what, attribute, connections, timeout, causes)
         return Flow(driver, what, rate=rate, host=self.target(what).host)
 
     def expect(
@@ -89,13 +95,15 @@ class Source:
         connections: int | None = None,
         timeout: float = 10.0,
         transport_errors: int = 0,
+        causes: bool = False,
     ) -> Judgement:
         """Send requests until there is a verdict; PolicyViolation unless it is HOLDS.
 
-        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy.
+        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy. With `causes`
+        the finding tells response flags and details, and shows log lines, also where the expectation does not ask for them.
         """
         __tracebackhide__ = True
-        load = Load(what, attribute, connections, timeout, transport_errors)
+        load = Load(what, attribute, connections, timeout, transport_errors, causes)
         found, judgement = prove(self, load, expectation)
         if judgement.verdict is not Verdict.HOLDS:
             raise PolicyViolation(found.message(), judgement)
@@ -122,7 +130,12 @@ class Source:
         return [control(self, load, expectation, each) for each in expectation.controls()]
 
     def driver(
-        self, what: Request, attribute: Reading | None = None, connections: int | None = None, timeout: float = 10.0
+        self,
+        what: Request,
+        attribute: Reading | None = None,
+        connections: int | None = None,
+        timeout: float = 10.0,
+        causes: bool = False,
     ) -> Driver:
         """A driver that sends where a request comes in; the options are those of `measure`."""
         target = self.target(what)
@@ -132,6 +145,7 @@ class Source:
             timeout=timeout,
             attribute=attribute,
             source=target.source,
+            witness=LogWitness(self.mesh, target) if causes else None,
         )
 
     def lab(self, load: Load, samples: list[Sample]) -> Laboratory:
@@ -168,7 +182,10 @@ class Source:
         from meshtest.traffic.client import connected
 
         target = self.target(url)
-        return connected(target.address, target.source, timeout, target.server_name, self._context(target, certificate))
+        secured = self._context(target, certificate)
+        opened = connected(target.address, target.source, timeout, target.server_name, secured)
+        self.mesh.connected(target, opened.getsockname())
+        return opened
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""
@@ -181,11 +198,18 @@ class Source:
 
         host, port = target.address
         scheme = "http" if target.server_name is None else "https"
-        headers = {**dict(options.pop("headers", None) or {}), "Host": target.host}
+        headers = {"User-Agent": _AGENT, **dict(options.pop("headers", None) or {}), "Host": target.host}
         made = transport(target.source, target.server_name, self._context(target, certificate))
-        return httpx.Client(
+        client = httpx.Client(
             base_url=f"{scheme}://{host}:{port}", headers=headers, transport=made, trust_env=False, **options
         )
+        client.event_hooks["request"].append(lambda request: self._mark(request, target))
+        return client
+
+    def _mark(self, request: httpx.Request, target: Target) -> None:
+        """Give a request a token, by which the proxies' log lines are found; one with a `User-Agent` of its own stays as it is."""
+        if request.headers["User-Agent"] == _AGENT:
+            request.headers["User-Agent"] = user_agent(self.mesh.token(target), 0)
 
     def _context(self, target: Target, certificate: Pair | None) -> ssl.SSLContext | None:
         if target.server_name is None:

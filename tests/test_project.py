@@ -80,6 +80,15 @@ def test_examples_of_the_local_mesh(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=6)
 
 
+def test_examples_of_causes(pytester: pytest.Pytester) -> None:
+    """The examples of docs/causes.md run as they stand there."""
+    files = blocks("docs/causes.md", "yaml") | blocks("docs/causes.md", "python")
+    assert set(files) == {"faults.yaml", "test_causes.py"}
+    for name, text in files.items():
+        Path(pytester.path, name).write_text(text)
+    pytester.runpytest_subprocess().assert_outcomes(passed=6)
+
+
 def test_ci_runs_what_the_readme_says() -> None:
     """Both commands of the README are what CI runs."""
     commands = re.findall(r"```sh\npython3 -m venv .venv && (.*?) && (.*?)\n```", (ROOT / "README.md").read_text())

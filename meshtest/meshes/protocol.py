@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from meshtest.meshes.access_log import Entry
+from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
@@ -16,7 +18,7 @@ class Target:
     """Where a call is to be sent: a socket address, the Host it asks for, the address it comes from (None for any).
 
     `server_name` is the name that the other side must prove in TLS; None in the clear. It is not `certain` that a server for any host
-    (`*`) can prove each name.
+    (`*`) can prove each name. `proxy` is the name of the proxy there (`pod.namespace`).
     """
 
     address: tuple[str, int]
@@ -24,6 +26,7 @@ class Target:
     source: str | None = None
     server_name: str | None = None
     certain: bool = True
+    proxy: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,36 @@ class Mesh(Protocol):
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """The rule that decides a request from a workload, or at the ingress gateway (None); None if no rule does."""
+
+    def token(self, target: Target) -> str:
+        """A new token, by which the proxies' log lines are told to be of requests that are sent there from now on.
+
+        Requests carry it in `User-Agent` (`meshtest.traffic.token`).
+        """
+
+    def logged(self, token: str, numbers: Collection[int]) -> Mapping[int, Entry]:
+        """What the first proxy logged of requests with a token, by their numbers; waits until all these are there.
+
+        What it logged of other numbers by then is given too. MeshError if it stays silent.
+        """
+
+    def passages(self, token: str, numbers: Collection[int]) -> Mapping[int, Sequence[Entry]]:
+        """What all proxies logged of these requests, in the order in which each reached them; waits until all is there."""
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there, so that `connection` can tell of it."""
+
+    def connection(self, client: tuple[str, int]) -> Sequence[Entry]:
+        """What all proxies logged of a TCP connection from this address, once it has ended."""
+
+    def stats(self, proxy: str, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of a workload's proxies (summed) or of one proxy, whose names a glob stands for.
+
+        All that was answered before this was asked is counted.
+        """
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> Sequence[Host]:
+        """How proxies see the hosts behind a Service (`meshtest.meshes.statistics.hosts`)."""
 
     def readiness(self) -> Target:
         """Where the ingress gateway says whether it is ready."""

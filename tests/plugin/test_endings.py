@@ -31,7 +31,7 @@ def note(mesh, name):
 def test_long(mesh, ingress):
     mesh.apply("canary.yaml")
     note(mesh, "started")
-    ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=0.1))
+    ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=0.1), causes=True)
 
 def test_longer(mesh, ingress):
     mesh.apply("canary.yaml")

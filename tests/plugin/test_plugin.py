@@ -18,6 +18,8 @@ def test_canary(mesh, ingress):
     ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=10))
 """
 
+FAULT = "fault: {abort: {percentage: {value: 50}, httpStatus: 503}}"
+
 
 def test_a_split_that_holds(project: pytest.Pytester) -> None:
     """A right mesh passes; the table and JUnit carry the figures."""
@@ -58,6 +60,29 @@ def test_a_split_that_does_not_hold(project: pytest.Pytester) -> None:
         ]
     )
     result.stdout.no_fnmatch_line("*meshtest/source.py*")
+
+
+def test_causes_in_a_failure(project: pytest.Pytester) -> None:
+    """A verdict with causes says how often what was the reason, and shows a log line of each kind; the finding has them too."""
+    manifest = project.path / "canary.yaml"
+    assert "[{route: [" in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace("[{route: [", f"[{{{FAULT}, route: ["))
+    project.makepyfile(GREEN.replace("within=10)", "within=10), causes=True"))
+    result = project.runpytest_subprocess("--junit-xml=junit.xml")
+    result.stdout.fnmatch_lines(
+        [
+            "VIOLATED: GET /reviews/0 through the ingress gateway must be *",
+            "  causes: *503 FI fault_filter_abort*",
+            '    *"GET /reviews/0 HTTP/1.1" 503 FI fault_filter_abort *',
+        ]
+    )
+    case = ElementTree.parse(project.path / "junit.xml").getroot().find(".//testcase")
+    assert case is not None
+    properties = {each.get("name"): each.get("value") for each in case.iter("property")}
+    causes = json.loads(str(properties["meshtest.finding"]))["evidence"]["causes"]
+    assert causes["flags"].keys() == {"FI", "-"}
+    assert causes["flags"]["FI"] == causes["summaries"]["503 FI fault_filter_abort"]
+    assert len(causes["lines"]) == 1
 
 
 def test_whose_fault_it_is(project: pytest.Pytester) -> None:

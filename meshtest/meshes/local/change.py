@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -97,7 +97,7 @@ def take(steps: list[Step]) -> None:
     for step in steps:
         if step.before.listeners != step.after.listeners:
             check_accepted(step.envoy)  # a new listener reads its routes before it is acknowledged, and may refuse them
-    _settle([step.envoy for step in steps])
+    settle([step.envoy for step in steps])
 
 
 class _Course:
@@ -204,12 +204,12 @@ def check_accepted(envoy: Envoy) -> None:
         )
 
 
-def _settle(envoys: list[Envoy]) -> None:
-    """Wait until the worker threads work with what the main threads have acknowledged.
+def settle(envoys: Sequence[Envoy], user_agent: str = "meshtest") -> None:
+    """Wait until the worker threads work with what the main threads have acknowledged, and are through with what they have answered.
 
-    An exchange with a worker comes behind the change. All are asked before the first answer is awaited.
+    An exchange with a worker comes behind both. All are asked before the first answer is awaited.
     """
-    asked = [(envoy, envoy.ask_ready()) for envoy in envoys]
+    asked = [(envoy, envoy.ask_ready(user_agent)) for envoy in envoys]
     for envoy, question in asked:
         if not envoy.is_ready(question):
             envoy.wait_ready(time.monotonic() + DEADLINE)

@@ -111,7 +111,7 @@ class Envoy:
         # What is deprecated is istiod's choice, and said again at each change.
         arguments += ["--component-log-level", "misc:error,main:error"]
         # Connections that are open across a change of listeners are closed at once, so that no sample sees the old ones.
-        arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "100"]
+        arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "20"]
         with open(self.log, "wb") as log, open(self.access_log, "wb") as access:
             self.process = subprocess.Popen(
                 [executable, "-c", str(self.folder / "bootstrap.json"), *arguments],
@@ -129,14 +129,15 @@ class Envoy:
                 raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
             time.sleep(0.005)
 
-    def ask_ready(self) -> socket.socket | None:
+    def ask_ready(self, user_agent: str = "meshtest") -> socket.socket | None:
         """Ask the readiness listener; `is_ready` takes the answer."""
         try:
             question = socket.create_connection(self.site.readiness, timeout=2)
         except OSError:
             return None
         with contextlib.suppress(OSError):
-            question.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+            head = f"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nUser-Agent: {user_agent}\r\nConnection: close\r\n\r\n"
+            question.sendall(head.encode())
         return question
 
     def is_ready(self, question: socket.socket | None) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,10 @@ from pathlib import Path
 from meshtest.authority import Authority
 from meshtest.errors import MeshError
 from meshtest.explain.decision import decide
+from meshtest.meshes.access_log import Entry
 from meshtest.meshes.call import Call, call_of
-from meshtest.meshes.local import change
+from meshtest.meshes.local import change, observation
+from meshtest.meshes.local.access_logs import AccessLogs
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.entrance import entrance, urls
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
@@ -31,6 +33,7 @@ from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Rule, Target
+from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
@@ -287,7 +290,7 @@ class LocalMesh:
 
     def _target(self, way: _Way, call: Call) -> Target:
         listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
-        return Target(listener, way.host, server_name=name, certain=way.certain)
+        return Target(listener, way.host, server_name=name, certain=way.certain, proxy=way.envoy.name)
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """What the translated routes say of a request."""
@@ -313,6 +316,51 @@ class LocalMesh:
         if envoy.site.instance.gateway:
             raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
         return _Way(envoy, listener_for(self._grounds[address], call), call.authority)
+
+    @cached_property
+    def _logs(self) -> AccessLogs:
+        envoys = {envoy.name: envoy for envoy in self._envoys.values()}
+        logs = {name: envoy.access_log for name, envoy in envoys.items()}
+        return AccessLogs(
+            logs,
+            lambda: observation.owners(self._sites),
+            lambda name, user_agent: change.settle([envoys[name]], user_agent),
+        )
+
+    def token(self, target: Target) -> str:
+        """A new token for requests that are sent there."""
+        return self._logs.token(target)
+
+    def logged(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
+        """What the first proxy logged of requests with a token."""
+        return self._logs.first(token, numbers)
+
+    def passages(self, token: str, numbers: Collection[int]) -> dict[int, list[Entry]]:
+        """What all proxies logged of these requests."""
+        return self._logs.passages(token, numbers)
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there."""
+        self._logs.connected(target, client)
+
+    def connection(self, client: tuple[str, int]) -> list[Entry]:
+        """What all proxies logged of a TCP connection from this address."""
+        return self._logs.connection(client)
+
+    def stats(self, proxy: str, pattern: str) -> dict[str, int]:
+        """Counters and gauges, by a glob over their names."""
+        return observation.stats(self._proxies(proxy), pattern)
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
+        """How proxies see the hosts behind a Service."""
+        return observation.hosts(self._proxies(proxy), host, subset, self._sites)
+
+    def _proxies(self, name: str) -> list[Envoy]:
+        """Those of a workload, or the one of this name."""
+        if named := [envoy for envoy in self._envoys.values() if name in (envoy.name, envoy.site.instance.name)]:
+            return named
+        self._of(name)
+        return [self._envoys[each.address] for each in self.topology.names[name]]
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""
