@@ -35,7 +35,7 @@ class Session:
     def backend(self, item: pytest.Item) -> Mesh:
         """The mesh for a test: with the workloads of its marker, else those of the command line or ini file, else Bookinfo."""
         paths = self._workloads(item)
-        if paths not in self._meshes:
+        if paths not in self._meshes or _ended(self._meshes[paths]):
             self._meshes[paths] = self._start(paths)
         found = self._meshes[paths]
         if isinstance(found, MeshError):
@@ -100,6 +100,18 @@ class Session:
         for mesh in meshes.values():
             if not isinstance(mesh, MeshError):
                 mesh.close()
+
+
+def _ended(mesh: Mesh | MeshError) -> bool:
+    """Whether a process of the mesh has ended, which the test of that moment has been told; then the rest of it is ended, too."""
+    if isinstance(mesh, MeshError):
+        return False
+    try:
+        mesh.check()
+    except MeshError:
+        mesh.close()
+        return True
+    return False
 
 
 def _option(config: pytest.Config, name: str) -> Any:

@@ -174,6 +174,28 @@ def test_taken_back_whatever_happens(project: pytest.Pytester) -> None:
     project.runpytest_subprocess().assert_outcomes(passed=1, failed=1)
 
 
+def test_a_mesh_that_ended(project: pytest.Pytester) -> None:
+    """The test of that moment is told; the next one has a new mesh."""
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest import MeshError
+
+        def test_first(mesh):
+            envoy = next(iter(mesh._backend._envoys.values()))
+            envoy.process.kill()
+            envoy.process.wait()
+            with pytest.raises(MeshError, match="ended with status -9"):
+                mesh.apply("canary.yaml")
+
+        def test_second(mesh, ingress):
+            mesh.apply("canary.yaml")
+            assert ingress.get("/reviews/0").status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=2)
+
+
 def test_own_workloads(project: pytest.Pytester) -> None:
     """The marker and the option say what runs in the mesh; the marker wins."""
     shop = """
