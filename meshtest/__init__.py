@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
     from meshtest.judging.answered import Answered, answered
+    from meshtest.judging.balanced import Balanced, balanced
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
     from meshtest.judging.split import Split, split
@@ -30,6 +31,7 @@ _HOMES = {
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.answered": ("Answered", "answered"),
+    "meshtest.judging.balanced": ("Balanced", "balanced"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
     "meshtest.judging.split": ("Split", "split"),
@@ -48,6 +50,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "AnalysisWarning",
     "Answered",
     "Authority",
+    "Balanced",
     "DELETE",
     "Driver",
     "Expectation",
@@ -74,6 +77,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Verdict",
     "Workload",
     "answered",
+    "balanced",
     "by_body",
     "by_header",
     "by_json",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
+from meshtest.judging.answers import Reading
+from meshtest.judging.experiment import Variant
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
-from meshtest.traffic.sample import Sample
+from meshtest.traffic.request import Request
+from meshtest.traffic.sample import Sample, join
 
 
 class Laboratory:
@@ -24,12 +30,13 @@ class Laboratory:
         rate: float | None = None,
         causes: bool = False,
         timeout: float | None = None,
+        reading: Reading | None = None,
     ) -> Sample:
-        """Send the request so often, on so many connections at once; what came back."""
+        """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
         load = self._load
         with self._sender.driver(
             load.what,
-            load.attribute,
+            reading or load.attribute,
             connections or load.connections,
             timeout or load.timeout,
             causes or load.causes,
@@ -38,14 +45,35 @@ class Laboratory:
             self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
         return self._samples[-1]
 
-    def flow(self, **options: Any) -> Flow:
-        """Send it all the while in the background."""
+    def each(self, variants: Sequence[Variant], *, reading: Reading | None = None) -> Sample:
+        """Send each variant of the request once, one after the other on one connection; what came back."""
         load = self._load
+        host = self._sender.target(load.what).host
+        with self._sender.driver(load.what, reading or load.attribute, 1, load.timeout) as driver:
+            found = join(*(driver.run(_varied(load.what, each), 1, host=host) for each in variants))
+        self._samples.append(found)
+        return found
+
+    def flow(self, *, variant: Variant | None = None, **options: Any) -> Flow:
+        """Send it (or a variant) all the while in the background."""
+        load = self._load
+        what = load.what if variant is None else _varied(load.what, variant)
         connections = options.pop("connections", None) or load.connections
         timeout, causes = options.pop("timeout", load.timeout), options.pop("causes", load.causes)
-        driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
-        return Flow(driver, load.what, host=self._sender.target(load.what).host, **options)
+        driver = self._sender.driver(what, load.attribute, connections, timeout, causes)
+        return Flow(driver, what, host=self._sender.target(load.what).host, **options)
+
+    def workload(self, name: str) -> Any:
+        """A workload and its instances, and what they can be made to do."""
+        return self._sender.watch.workload(name)
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
         self._sender.watch.progress(text and f"{self._load.what}: {text}")
+
+
+def _varied(what: Request, variant: Variant) -> Request:
+    target = what.target
+    if variant.query:
+        target += f"{'&' if '?' in target else '?'}{urlencode(variant.query)}"
+    return replace(what, target=target, headers=(*what.headers, *variant.headers.items()))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.evidence import Finding, finding
@@ -37,6 +37,9 @@ class Watch(Protocol):
 
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
         """A while in which what the test has applied is changed so."""
+
+    def workload(self, name: str) -> Any:
+        """A workload, and what it can be made to do."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ PUBLIC = [
         "AnalysisWarning",
         "Answered",
         "Authority",
+        "Balanced",
         "DELETE",
         "Driver",
         "Expectation",

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from meshtest.judging.answers import Answers
+from meshtest.judging.answers import Answers, Reading
 from meshtest.judging.control import Control
 from meshtest.judging.verdict import Judgement
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a request has besides: `headers`, and parameters of its `query`."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lab(Protocol):
@@ -25,11 +34,18 @@ class Lab(Protocol):
         rate: float | None = None,
         causes: bool = False,
         timeout: float | None = None,
+        reading: Reading | None = None,
     ) -> Answers:
-        """Send the request so often, on so many connections at once; what came back."""
+        """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
 
-    def flow(self, **options: Any) -> AbstractContextManager[Any]:
-        """Send it all the while in the background (the options of `send`)."""
+    def each(self, variants: Sequence[Variant], *, reading: Reading | None = None) -> Answers:
+        """Send each variant of the request once, one after the other on one connection; what came back."""
+
+    def flow(self, *, variant: Variant | None = None, **options: Any) -> AbstractContextManager[Any]:
+        """Send it (or a variant) all the while in the background (the options of `send`)."""
+
+    def workload(self, name: str) -> Any:
+        """A workload and its instances, and what they can be made to do (`meshtest.workload.Workload`)."""
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
