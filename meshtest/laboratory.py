@@ -45,14 +45,18 @@ class Laboratory:
             self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
         return self._samples[-1]
 
-    def each(self, variants: Sequence[Variant], *, reading: Reading | None = None) -> Sample:
-        """Send each variant of the request once, one after the other on one connection; what came back."""
+    def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Sample:
+        """Send each variant of the request once, one after the other on one connection, or each on a `fresh` one; what came back."""
         load = self._load
         host = self._sender.target(load.what).host
+        found = []
         with self._sender.driver(load.what, reading or load.attribute, 1, load.timeout) as driver:
-            found = join(*(driver.run(_varied(load.what, each), 1, host=host) for each in variants))
-        self._samples.append(found)
-        return found
+            for each in variants:
+                found.append(driver.run(_varied(load.what, each), 1, host=host))
+                if fresh:
+                    driver.renew()
+        self._samples.append(join(*found))
+        return self._samples[-1]
 
     def flow(self, *, variant: Variant | None = None, **options: Any) -> Flow:
         """Send it (or a variant) all the while in the background."""

@@ -40,6 +40,7 @@ PUBLIC = [
         "Source",
         "Split",
         "SplitTest",
+        "Sticky",
         "UNDECIDED",
         "VIOLATED",
         "Verdict",

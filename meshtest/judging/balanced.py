@@ -115,7 +115,7 @@ def shares_of_least_request(instances: Sequence[str]) -> dict[str, float]:
     """The weights of the instances if the first is busy and the others are not: 1 in K² for the first of K.
 
     Envoy draws two hosts independently, perhaps the same one twice, and takes the one with fewer active requests, the first drawn if they
-    are equal (`unweightedHostPickSampleChoices`, least_request_lb.cc): a busy one is taken only if it is drawn twice.
+    are equal (`unweightedHostPickNChoices`, least_request_lb.cc): a busy one is taken only if it is drawn twice.
     """
     first, *others = instances
     count = len(instances)

@@ -38,8 +38,8 @@ class Lab(Protocol):
     ) -> Answers:
         """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
 
-    def each(self, variants: Sequence[Variant], *, reading: Reading | None = None) -> Answers:
-        """Send each variant of the request once, one after the other on one connection; what came back."""
+    def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Answers:
+        """Send each variant of the request once, one after the other on one connection, or each on a `fresh` one; what came back."""
 
     def flow(self, *, variant: Variant | None = None, **options: Any) -> AbstractContextManager[Any]:
         """Send it (or a variant) all the while in the background (the options of `send`)."""
