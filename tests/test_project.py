@@ -46,7 +46,7 @@ PUBLIC = [
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *("answered", "balanced", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split", "sticky"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""How requests are balanced over instances: in turn, at random, or to those that have fewer requests. Each is told apart from the others."""
+"""How requests are balanced over instances: in turn, at random, or to those that have fewer requests; each is told from the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meshtest.judging.composition import AllTrial
 from meshtest.judging.control import Control, Edit
 from meshtest.judging.expectation import Trial
 from meshtest.judging.experiment import Lab, Variant
-from meshtest.judging.podname import podname
+from meshtest.judging.podname import podname, whole
 from meshtest.judging.sequential import EveryTrial, SharesTrial
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.resources.edit import Put
@@ -42,22 +42,21 @@ class Balanced:
         workload = lab.workload(self.workload)
         first, *_ = instances = workload.instances
         trial = self.begin([each.name for each in instances])
-        hold = first.holds(headers={_HOLDING: "1"})
-        try:
-            with lab.flow(variant=Variant({_HOLDING: "1"}), connections=HELD, timeout=60.0):
-                try:
-                    hold.wait(HELD, 30.0)
-                    _fill(trial, lab)
-                finally:
-                    hold.take_back()
-        finally:
-            hold.take_back()
+        busy = {_HOLDING: "1"}
+        with (
+            lab.flow(variant=Variant(headers=busy), connections=HELD, timeout=60.0),
+            first.holds(headers=busy) as hold,
+        ):
+            hold.wait(HELD, 30.0)
+            _fill(trial, lab)
         return trial.judgement()
 
     def begin(self, instances: Sequence[str]) -> Trial:
         """The trial for instances of these names, the first of which holds requests. ValueError for fewer than two."""
         if len(instances) < 2:
-            raise ValueError(f"{self.workload} has {len(instances)} instance: nothing can be balanced over fewer than two")
+            raise ValueError(
+                f"{self.workload} has {len(instances)} instance: nothing can be balanced over fewer than two"
+            )
         if self.kind == ROUND_ROBIN:
             return _in_turn(instances, self.within, self.beta)
         if self.kind == RANDOM:
@@ -106,7 +105,8 @@ def _simple(kind: str) -> Put:
 
 def _fill(trial: Trial, lab: Lab) -> None:
     while trial.verdict is None:
-        trial.take(lab.send(trial.suggested_batch(), connections=1, reading=podname))
+        batch = trial.suggested_batch()
+        trial.take(whole(lab.send(batch, connections=1, reading=podname), batch))
         lab.progress(f"{trial.requests} requests, {trial.observed}; about {trial.remaining()} more")
     lab.progress("")
 
@@ -145,7 +145,7 @@ class _Turns:
 
     def __call__(self, answer: Answer) -> str:
         name = answer.version
-        if name not in self._instances:
+        if name is None or name not in self._instances:
             return f"an answer of {name or 'no instance'}"
         before = self.recent[-(len(self._instances) - 1) :]
         self.recent = [*before, name]
@@ -171,9 +171,7 @@ def _in_turn(instances: Sequence[str], within: float, beta: float) -> Trial:
     return _TurnsTrial(SplitTest({IN_TURN: 100}, within, beta=beta), _Turns(instances))
 
 
-def balanced(
-    kind: str, workload: str, *, within: float = 5, alpha: float = 1e-6, beta: float = 1e-3
-) -> Balanced:
+def balanced(kind: str, workload: str, *, within: float = 5, alpha: float = 1e-6, beta: float = 1e-3) -> Balanced:
     """Requests are balanced over the instances of a workload: `balanced("ROUND_ROBIN", "reviews-v2")`.
 
     * ``ROUND_ROBIN``    one connection meets each instance once in any run of as many requests as there are instances; exact

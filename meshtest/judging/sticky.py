@@ -10,7 +10,7 @@ from meshtest.judging.answers import Answers
 from meshtest.judging.control import Control, Edit
 from meshtest.judging.experiment import Lab, Variant
 from meshtest.judging.keys import Keys, Places
-from meshtest.judging.podname import podname
+from meshtest.judging.podname import podname, whole
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.resources.edit import Put
 
@@ -18,7 +18,13 @@ KEYS, KEYS_THAT_MOVE = 60, 300
 """So many keys miss an instance with a probability of 1e-7; and so many tell keys that move from all keys dealt anew (1e-5)."""
 
 _ANONYMOUS = 60  # requests without a key miss one of three instances with a probability of 1e-10
-_HEADER, _COOKIE, _GENERATED, _QUERY, _SOURCE = "header", "cookie", "generated cookie", "query parameter", "source address"
+_HEADER, _COOKIE, _GENERATED, _QUERY, _SOURCE = (
+    "header",
+    "cookie",
+    "generated cookie",
+    "query parameter",
+    "source address",
+)
 _SEPARATOR = "\x1f"  # in no name of a pod
 
 
@@ -41,7 +47,7 @@ class Sticky:
             instances[-1].unready().take_back()
         names = [each.name for each in instances]
         if self.by == _SOURCE:
-            same = _places(lab.send(self.keys, connections=1, reading=podname))
+            same = _places(lab.send(self.keys, connections=1, reading=podname), self.keys)
             return Keys(names, [[each] for each in same], spread=False).judgement()
         if self.by == _GENERATED:
             return self._generated(lab, names)
@@ -50,7 +56,7 @@ class Sticky:
     def _given(self, lab: Lab, instances: Sequence[Any], names: Sequence[str]) -> Judgement:
         variants = [self._variant(f"key-{number}") for number in range(self.keys)]
         few = variants[:KEYS]
-        anonymous = _places(lab.send(_ANONYMOUS, connections=1, reading=podname))
+        anonymous = _places(lab.send(_ANONYMOUS, connections=1, reading=podname), _ANONYMOUS)
         judgement = Keys(names, [_sent(lab, few), _reversed(lab, few)], anonymous).judgement()
         if not self.leaves or judgement.verdict is not Verdict.HOLDS:
             return judgement
@@ -67,7 +73,7 @@ class Sticky:
         Envoy makes it of the addresses and ports of the connection (`HttpHashPolicy`, source/common/http/hash_policy.cc), so that each
         request has a connection of its own.
         """
-        answers = _places(lab.each([Variant()] * self.keys, fresh=True, reading=self._read))
+        answers = _places(lab.each([Variant()] * self.keys, fresh=True, reading=self._read), self.keys)
         given = [each.partition(_SEPARATOR) for each in map(str, answers)]
         if wrong := next((cookie for _, _, cookie in given if not self._is_ours(cookie)), None):
             return self._unlike(f"an answer set the cookie {wrong}", len(answers))
@@ -75,7 +81,7 @@ class Sticky:
             return self._unlike("an answer set no cookie", len(answers))
         values = [cookie.partition(";")[0].partition("=")[2] for _, _, cookie in given]
         again = lab.each([self._variant(each) for each in values], reading=self._read)
-        places = [str(each).partition(_SEPARATOR) for each in _places(again)]
+        places = [str(each).partition(_SEPARATOR) for each in _places(again, self.keys)]
         if any(cookie for _, _, cookie in places):
             return self._unlike("a cookie that was sent was set again", 2 * len(answers))
         return Keys(names, [[each for each, *_ in given], [each for each, *_ in places]]).judgement()
@@ -132,7 +138,7 @@ class Sticky:
 
 
 def _sent(lab: Lab, variants: Sequence[Variant]) -> Places:
-    return _places(lab.each(variants, reading=podname))
+    return _places(lab.each(variants, reading=podname), len(variants))
 
 
 def _reversed(lab: Lab, variants: Sequence[Variant]) -> Places:
@@ -140,8 +146,8 @@ def _reversed(lab: Lab, variants: Sequence[Variant]) -> Places:
     return _sent(lab, variants[::-1])[::-1]
 
 
-def _places(answers: Answers) -> Places:
-    return [each.version for each in answers.answers()]
+def _places(answers: Answers, requests: int) -> Places:
+    return whole(answers, requests).answered
 
 
 def sticky(
@@ -177,9 +183,13 @@ def sticky(
     if (generated or attributes) and by != _COOKIE:
         raise ValueError("only a cookie is generated, and has attributes")
     if leaves and (generated or source):
-        raise ValueError("leaves= is for keys that a request can bring: a header, a query parameter, or a cookie of its own")
+        raise ValueError(
+            "leaves= is for keys that a request can bring: a header, a query parameter, or a cookie of its own"
+        )
     if not 0 <= moves < 50:
         raise ValueError(f"moves is in percent, from 0 to below 50, not {moves!r}")
     by = _GENERATED if generated else by
     keys = KEYS_THAT_MOVE if leaves else KEYS
-    return Sticky(workload=workload, by=by, name=name, attributes=tuple(attributes), keys=keys, leaves=leaves, moves=moves)
+    return Sticky(
+        workload=workload, by=by, name=name, attributes=tuple(attributes), keys=keys, leaves=leaves, moves=moves
+    )

@@ -1,0 +1,23 @@
+"""Where locality load balancing is switched off, places do not matter."""
+
+import pytest
+
+from meshtest import GET, by_body, split
+
+pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+
+SHELF = GET("http://shelf:8000/")
+PLACE = by_body(r'"podname": "shelf-([a-z]+)-')
+ALIKE = split(near=1, far=1, abroad=1, within=15)
+
+
+def test_all_alike(mesh):
+    """All places get as many calls, although there is outlier detection."""
+    mesh.apply("test_disabled.yaml")
+    mesh.workload("client").expect(SHELF, ALIKE, attribute=PLACE)
+
+
+def test_wrong_places_are_noticed(mesh):
+    """A mesh that is off by the margin is called VIOLATED."""
+    mesh.apply("test_disabled.yaml")
+    mesh.workload("client").control(SHELF, ALIKE, attribute=PLACE)
