@@ -4,7 +4,14 @@ import pytest
 
 from meshtest import GET, balanced
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_mutants(
+        skip={
+            "Gateway/*:selector:removed": "without a selector all gateways serve, this one too",
+        }
+    ),
+]
 
 ECHO = GET("http://town.example.com/")
 BALANCED = balanced("ROUND_ROBIN", "echo-v1", within=5)

@@ -4,7 +4,14 @@ import pytest
 
 from meshtest import GET, by_body, split
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_mutants(
+        skip={
+            "*maxEjectionPercent*": "none is ejected here",
+        }
+    ),
+]
 
 SHELF = GET("http://shelf:8000/")
 PLACE = by_body(r'"podname": "shelf-([a-z]+)-')

@@ -4,7 +4,15 @@ import pytest
 
 from meshtest import GET, by_body, split
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_mutants(
+        skip={
+            "*baseEjectionTime*": "half a minute is as long as this takes",
+            "*maxEjectionPercent=*": "of three hosts 90 % are no fewer than one",
+        }
+    ),
+]
 
 SHELF = GET("http://shelf:8000/")
 PLACE = by_body(r'"podname": "shelf-([a-z]+)-')

@@ -4,7 +4,15 @@ import pytest
 
 from meshtest import GET, sticky
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_mutants(
+        skip={
+            "Gateway/*:selector:removed": "without a selector all gateways serve, this one too",
+            "*tableSize*": "65537 is the default, and another prime nearby would be as good",
+        }
+    ),
+]
 
 ECHO = GET("http://town.example.com/")
 STICKY = sticky("echo-v1", header="x-user", leaves=True, moves=0.5)
