@@ -9,7 +9,6 @@ pytestmark = [
     pytest.mark.mesh_mutants(
         skip={
             "Gateway/*:selector:removed": "without a selector all gateways serve, this one too",
-            "*tableSize*": "65537 is the default, and another prime nearby would be as good",
         }
     ),
 ]
