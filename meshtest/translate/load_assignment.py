@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from meshtest.topology.endpoint import Endpoint, Locality
@@ -12,14 +13,29 @@ Json = dict[str, Any]
 
 
 def load_assignment(name: str, groups: Sequence[Group]) -> Json:
-    """A ClusterLoadAssignment, without groups that are empty."""
+    """A ClusterLoadAssignment as Envoy takes it, without groups that are empty.
+
+    Of groups with the same locality and priority it makes one that weighs as much as the last; an address that comes again
+    is passed over, and the weight of its group stays (`BatchUpdateHelper` in `eds.cc`).
+    """
     out: Json = {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": name,
         "policy": {"overprovisioning_factor": 140},
     }
-    if found := [_group(each) for each in groups if each.endpoints]:
-        out["endpoints"] = found
+    found: dict[tuple[Locality, int], Group] = {}
+    taken: set[tuple[str, int]] = set()
+    for each in groups:
+        before = found.get((each.locality, each.priority))
+        endpoints = [*before.endpoints] if before else []
+        for endpoint in each.endpoints:
+            if (endpoint.address, endpoint.port) not in taken:
+                taken.add((endpoint.address, endpoint.port))
+                endpoints.append(endpoint)
+        if endpoints:
+            found[each.locality, each.priority] = replace(each, endpoints=endpoints)
+    if found:
+        out["endpoints"] = [_group(each) for each in found.values()]
     return out
 
 
@@ -27,10 +43,7 @@ def _group(group: Group) -> Json:
     out: Json = {
         "locality": _locality(group.locality),
         "load_balancing_weight": group.weight,
-        # An entry with several addresses names its endpoints as often; Envoy takes each once, and the weight as it is.
-        "lb_endpoints": [
-            _endpoint(each) for each in {(each.address, each.port): each for each in group.endpoints}.values()
-        ],
+        "lb_endpoints": [_endpoint(each) for each in group.endpoints],
     }
     return {**out, "priority": group.priority} if group.priority else out
 

@@ -15,9 +15,14 @@ from meshtest.translate import service_entry, workload_entry
 from meshtest.translate.trust_domain import identities
 from meshtest.translate.workload_entry import Workload
 
+_NOW = "now"  # comes after every date
+
 
 class Registry:
-    """Services in istiod's order: the oldest first, then by name and namespace (`SortServicesByCreationTime`)."""
+    """Services in istiod's order: the oldest first, then by name and namespace (`SortServicesByCreationTime`).
+
+    Where nothing says when a ServiceEntry was made, it came after the Services.
+    """
 
     def __init__(self, topology: Topology, entries: Sequence[Resource], workloads: Sequence[Resource]) -> None:
         self._topology = topology
@@ -94,4 +99,4 @@ def _target(workload: Workload, port: Port) -> int | None:
 
 def _age(service: Service) -> tuple[str, str, str]:
     created = service.resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), service.name, service.namespace)
+    return (str(created or (_NOW if service.entry else "")), service.name, service.namespace)
