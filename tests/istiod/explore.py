@@ -31,6 +31,7 @@ Json = dict[str, Any]
 FOUND = ("DIFFERENT", "WRONG", "CRASHED")
 # How often istiod must say again what is told as a difference: it orders some equals by chance.
 AGAIN = 4
+PROGRESS = 100  # seeds between two words on how far it is
 # What gives a resource its identity is not left out.
 KEPT = {"apiVersion", "kind", "metadata", "spec", "name", "namespace", "ports", "protocol", "resolution", "number"}
 
@@ -111,6 +112,13 @@ class Exploration:
         self._seen.add(shape(verdict))
         self.tell(seed, verdict, documents)
 
+    def tell_progress(self) -> None:
+        if self.count.total() % PROGRESS == 0:
+            print(self, file=sys.stderr, flush=True)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {word}" for word, number in sorted(self.count.items()))
+
     def tell(self, seed: int, verdict: Verdict, documents: list[Json]) -> None:
         self.count[verdict.word] += 1
         text = yaml.safe_dump_all(documents, sort_keys=False)
@@ -165,9 +173,10 @@ def main() -> int:
                 for each in chain([seed], seeds):
                     seed = each
                     exploration.look(explorer, each)
+                    exploration.tell_progress()
         except Broken as error:
             exploration.tell(seed, Verdict("BROKEN", [str(error)]), source(seed).documents())
-    print(", ".join(f"{number} {word}" for word, number in sorted(exploration.count.items())))
+    print(exploration)
     return 1 if exploration.count.keys() & {*FOUND, "BROKEN"} else 0
 
 
