@@ -65,5 +65,6 @@ def _live(routes: Sequence[Spec]) -> Sequence[Spec]:
 def _all(world: World, host: Host, subset: str, binding: Binding) -> bool:
     """Whether the subset selects all that stands behind the host, as far as anybody knows."""
     rule = world.rule_for(host.name, binding.resource.namespace)
-    labels = next((each.get("labels", {}) for each in rule.subsets if each["name"] == subset), {}) if rule else {}
+    found = [each for each in rule.subsets if each["name"] == subset] if rule else []
+    labels = found[0].get("labels", {}) if found else {}
     return host.members is None or all(labels.items() <= each.items() for each in host.members)
