@@ -145,6 +145,7 @@ ENTRY_SELECTS_NOTHING = Code("MT0715", "A ServiceEntry selects no workload")
 WORKLOAD_UNUSED = Code("MT0716", "A WorkloadEntry that belongs to no service")
 ENTRY_SHADOWS_SERVICE = Code("MT0717", "A ServiceEntry for the name of a Kubernetes Service")
 RESOLUTIONS_DISAGREE = Code("MT0718", "Two ServiceEntries resolve one host in two ways")
+PORTS_SHARE_NAME = Code("MT0719", "Two ServiceEntries give two ports of one host the same name")
 
 # Security
 POLICY_SELECTS_NOTHING = Code("MT0801", "A policy selects no workload", istio="IST0127")

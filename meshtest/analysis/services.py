@@ -13,6 +13,7 @@ from meshtest.analysis.catalogue import (
     ENTRY_TAKES_PORT,
     ENTRY_WITHOUT_ENDPOINTS,
     PORT_WITHOUT_PROTOCOL,
+    PORTS_SHARE_NAME,
     PROTOCOLS_DISAGREE,
     RESOLUTIONS_DISAGREE,
     SERVICE_SELECTS_NOTHING,
@@ -44,6 +45,7 @@ def check(world: World) -> Iterator[Finding]:
         yield from _entry(world, entry)
     yield from _entries_together(world)
     yield from _resolutions(world)
+    yield from _names_of_ports(world)
     for machine in world.networking("WorkloadEntry"):
         yield from _machine(world, machine)
 
@@ -258,6 +260,21 @@ def _resolutions(world: World) -> Iterator[Finding]:
             "called in a way that was not meant, or not at all. Put the two into one"
         )
         yield RESOLUTIONS_DISAGREE.at(host.resource, ("spec", "resolution"), message)
+
+
+def _names_of_ports(world: World) -> Iterator[Finding]:
+    """Endpoints with addresses belong to the name of a port, of all entries for the host in a namespace."""
+    first: dict[tuple[str, str, str], tuple[Host, Port]] = {}
+    for host in world.hosts.all:
+        for port in host.ports if host.entry and host.resource.spec.get("resolution") == "STATIC" else ():
+            other, its = first.setdefault((host.name, host.namespace, port.name), (host, port))
+            if other.resource is not host.resource and its.number != port.number:
+                message = (
+                    f"{other.resource} ({line(other.resource, its.path, host.resource)}) calls port {its.number} of {host.name} "
+                    f"{port.name} too, and endpoints go by this name: calls of either port go to the endpoints of both. "
+                    "Give each port a name of its own"
+                )
+                yield PORTS_SHARE_NAME.at(host.resource, (*port.path, "name"), message)
 
 
 def _meet(one: Host, other: Host) -> bool:

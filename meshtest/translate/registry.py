@@ -44,14 +44,18 @@ class Registry:
     def endpoints(self, service: Service, number: int) -> list[Endpoint]:
         """What stands behind a port: of all Services with this name in this namespace, each address as its port wants it.
 
-        Only DNS finds host names; where a name is resolved in turn (DNS_ROUND_ROBIN) there is one endpoint.
+        DNS takes the ports of this number, anything else those of this port's name (`BuildClusterLoadAssignment` in
+        `endpoint_builder.go`, `CopyEndpoints` in `endpointshards.go`). Only DNS finds host names; where a name is resolved in turn
+        (DNS_ROUND_ROBIN) there is one endpoint.
         """
         if (port := service.port(number)) is None:
             return []
+        by_number = service.resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
         found = [
             endpoint
             for each in self._by_name.get((service.hostname, service.namespace), [])
-            if (own := each.port(number)) and own.name == port.name
+            for own in each.ports
+            if (own.number == number if by_number else own.name == port.name)
             for endpoint in self.behind(each, own)
         ]
         if service.resolution is Resolution.DNS_ROUND_ROBIN:
