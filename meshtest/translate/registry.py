@@ -16,6 +16,7 @@ from meshtest.translate.trust_domain import identities
 from meshtest.translate.workload_entry import Workload
 
 _NOW = "now"  # comes after every date
+_FIRST = ("kubernetes", "default")  # the API server makes its own Service before there is any other
 
 
 class Registry:
@@ -101,6 +102,7 @@ def _target(workload: Workload, port: Port) -> int | None:
     return workload.ports.get(port.target)
 
 
-def _age(service: Service) -> tuple[str, str, str]:
+def _age(service: Service) -> tuple[bool, str, str, str]:
     created = service.resource.body["metadata"].get("creationTimestamp")
-    return (str(created or (_NOW if service.entry else "")), service.name, service.namespace)
+    made = str(created or (_NOW if service.entry else ""))
+    return ((service.name, service.namespace) != _FIRST, made, service.name, service.namespace)
