@@ -12,11 +12,11 @@ from meshtest.translate.locality import Group
 Json = dict[str, Any]
 
 
-def load_assignment(name: str, groups: Sequence[Group]) -> Json:
+def load_assignment(name: str, groups: Sequence[Group], *, distinct: bool) -> Json:
     """A ClusterLoadAssignment as Envoy takes it, without groups that are empty.
 
-    Of groups with the same locality and priority it makes one that weighs as much as the last; an address that comes again
-    is passed over, and the weight of its group stays (`BatchUpdateHelper` in `eds.cc`).
+    Of groups with the same locality and priority it makes one that weighs as much as the last. Where addresses are `distinct`, one that
+    comes again is passed over, and the weight of its group stays: by EDS (`BatchUpdateHelper` in `eds.cc`), but not by DNS.
     """
     out: Json = {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -26,17 +26,23 @@ def load_assignment(name: str, groups: Sequence[Group]) -> Json:
     found: dict[tuple[Locality, int], Group] = {}
     taken: set[tuple[str, int]] = set()
     for each in groups:
+        new = _new(each.endpoints, taken) if distinct else each.endpoints
         before = found.get((each.locality, each.priority))
-        endpoints = [*before.endpoints] if before else []
-        for endpoint in each.endpoints:
-            if (endpoint.address, endpoint.port) not in taken:
-                taken.add((endpoint.address, endpoint.port))
-                endpoints.append(endpoint)
-        if endpoints:
-            found[each.locality, each.priority] = replace(each, endpoints=endpoints)
+        if new or before:
+            found[each.locality, each.priority] = replace(each, endpoints=[*(before.endpoints if before else ()), *new])
     if found:
         out["endpoints"] = [_group(each) for each in found.values()]
     return out
+
+
+def _new(endpoints: Sequence[Endpoint], taken: set[tuple[str, int]]) -> list[Endpoint]:
+    """Those with an address that was not `taken`; they are, after this."""
+    found = []
+    for each in endpoints:
+        if (each.address, each.port) not in taken:
+            taken.add((each.address, each.port))
+            found.append(each)
+    return found
 
 
 def _group(group: Group) -> Json:
