@@ -57,11 +57,11 @@ _NEAR = 0.85
 
 def check(world: World) -> Iterator[Finding]:
     """The metadata of each object, and of the pods that it makes."""
-    for each in (*world.resources, *world.given):
+    for each in (*world.resources, *(each for each in world.given if each.key not in world.wrong)):
         yield from _metadata(each, each.body["metadata"], ("metadata",))
-        template = each.spec.get("template") if each.kind in ("Deployment", "StatefulSet") else None
-        if isinstance(template, dict) and isinstance(template.get("metadata"), dict):
-            yield from _metadata(each, template["metadata"], ("spec", "template", "metadata"))
+        if each.kind in ("Deployment", "StatefulSet"):
+            metadata = (each.spec.get("template") or {}).get("metadata") or {}
+            yield from _metadata(each, metadata, ("spec", "template", "metadata"))
 
 
 def _metadata(resource: Resource, metadata: Mapping[str, Any], path: Path) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ _INJECT = "sidecar.istio.io/inject"
 def check(world: World) -> Iterator[Finding]:
     """Each pod that was given, and each policy for pods that are all without a sidecar."""
     for each in world.given:
-        if each.kind == "Pod" or each.kind in _OWNERS:
+        if (each.kind == "Pod" or each.kind in _OWNERS) and each.key not in world.wrong:
             yield from _user(each)
     for kind in _KINDS:
         for policy in world.security(kind):
@@ -38,7 +38,8 @@ def _user(owner: Resource) -> Iterator[Finding]:
         if container.get("name") != "istio-proxy":
             places.append(((*path, "containers", index), container))
     for at, holder in places:
-        if (holder.get("securityContext") or {}).get("runAsUser") == _SIDECARS_USER:
+        context = holder.get("securityContext")
+        if isinstance(context, dict) and context.get("runAsUser") == _SIDECARS_USER:
             message = (
                 f"{_SIDECARS_USER} is the sidecar's own user, and what it sends is not intercepted, so that its calls pass by all "
                 "routes and policies. Run it as another user"

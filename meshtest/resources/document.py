@@ -55,7 +55,7 @@ class Document:
     def line(self, path: Path) -> int:
         """The line of `path`, or of its nearest ancestor that has one."""
         if not path:
-            return root_line(self.text) + self.first - 1
+            return self._begin + self.first - 1
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1) + self.first - 1
@@ -63,6 +63,10 @@ class Document:
     def where(self, path: Path) -> str:
         """`file:line` of `path`."""
         return f"{self.file}:{self.line(path)}"
+
+    @cached_property
+    def _begin(self) -> int:
+        return root_line(self.text)
 
     @cached_property
     def _lines(self) -> dict[Path, int]:
