@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from meshtest.judging.arms import SplitParameters
 from meshtest.judging.boundaries import Boundaries, boundaries
-from meshtest.judging.control import controls
+from meshtest.judging.defect import defects
 from meshtest.judging.diagnostics import dependence_warnings
 from meshtest.judging.exact import exact
 from meshtest.judging.hypotheses import DefectHypothesis
@@ -88,7 +88,7 @@ class Case:
     def defects(self) -> list[Shares]:
         """All meshes wrong by exactly the margin, likewise."""
         names = [arm.name for arm in self.parameters.arms]
-        return [tuple(float(control.shares[name]) for name in names) for control in controls(self.parameters)]
+        return [tuple(float(defect.shares[name]) for name in names) for defect in defects(self.parameters)]
 
     @property
     def nearest_defect(self) -> Shares:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from meshtest.authority import Authority
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
-    from meshtest.judging.expectation import Expectation, Split, judge, split
+    from meshtest.judging.answered import Answered, answered
+    from meshtest.judging.expectation import Expectation, judge
+    from meshtest.judging.experiment import Experiment
+    from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
@@ -20,12 +23,16 @@ if TYPE_CHECKING:
     from meshtest.traffic.driver import Driver
     from meshtest.traffic.request import DELETE, GET, HEAD, POST, PUT, Request, request
     from meshtest.traffic.sample import Sample
+    from meshtest.workload import Workload
 
 _HOMES = {
     "meshtest.authority": ("Authority",),
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
-    "meshtest.judging.expectation": ("Expectation", "Split", "judge", "split"),
+    "meshtest.judging.answered": ("Answered", "answered"),
+    "meshtest.judging.expectation": ("Expectation", "judge"),
+    "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
@@ -33,15 +40,18 @@ _HOMES = {
     "meshtest.traffic.driver": ("Driver",),
     "meshtest.traffic.request": ("DELETE", "GET", "HEAD", "POST", "PUT", "Request", "request"),
     "meshtest.traffic.sample": ("Sample",),
+    "meshtest.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "AnalysisWarning",
+    "Answered",
     "Authority",
     "DELETE",
     "Driver",
     "Expectation",
+    "Experiment",
     "Forecast",
     "GET",
     "HEAD",
@@ -62,6 +72,8 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
+    "Workload",
+    "answered",
     "by_body",
     "by_header",
     "by_json",

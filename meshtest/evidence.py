@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from meshtest.judging.expectation import Expectation
+from meshtest.judging.experiment import Experiment
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
 from meshtest.traffic.request import Request
@@ -61,7 +62,7 @@ class Finding:
         """The failure as a person reads it."""
         sent = sum(self.statuses.values()) + sum(self.transport_errors.values())
         lines = [f"{self.verdict}: {self.request} through {self.source} must be {self.expectation}", ""]
-        lines += [f"  {line}" for line in _table(self.evidence.get("arms", []))]
+        lines += [f"  {line}" for line in _table(self._rows())]
         lines += ["", f"  why:      {self.reason}"]
         lines += [
             f"  requests: {self.requests} decided; {sent} sent in {self.seconds:.2f} s, statuses {_counted(self.statuses)}"
@@ -70,8 +71,16 @@ class Finding:
             f"  errors:   a right mesh is called wrong, and one wrong by the margin right, with probabilities {self.error_rates}"
         ]
         lines += [f"  rule:     {self.rule}"]
+        lines += _told(self.evidence.get("causes"))
         lines += [f"  look at:  {hint}" for hint in self._hints()]
         return "\n".join(lines)
+
+    def _rows(self) -> list[Sequence[str]]:
+        """The figures as a table: of shares by arm, else those that the expectation gives."""
+        if "arms" in self.evidence:
+            first = str(self.evidence.get("sorted_by", "version"))
+            return [(first, *_ARM_COLUMNS), *map(_arm_row, self.evidence["arms"])]
+        return [list(map(str, row)) for row in self.evidence.get("table", ())]
 
     def _hints(self) -> list[str]:
         strange = {status: count for status, count in self.statuses.items() if not status.startswith("2")}
@@ -97,7 +106,7 @@ _HINTS = {
 def finding(
     source: str,
     request: Request,
-    expectation: Expectation,
+    expectation: Expectation | Experiment,
     judgement: Judgement,
     rule: Rule | None,
     sample: Sample,
@@ -105,14 +114,14 @@ def finding(
     control: str = "",
 ) -> Finding:
     """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was."""
-    evidence = dict(judgement.evidence)
+    evidence = {**judgement.evidence, **_causes(sample)}
     return Finding(
         verdict=str(judgement.verdict),
         source=source,
         request=str(request),
         expectation=str(expectation),
         configured=expectation.configured,
-        observed=_observed(evidence),
+        observed=judgement.observed,
         requests=judgement.requests,
         error_rates=expectation.error_rates,
         seconds=seconds,
@@ -125,29 +134,48 @@ def finding(
     )
 
 
-def _observed(evidence: Mapping[str, Any]) -> str:
-    return ", ".join(f"{arm['arm'] or 'no version'} {100 * arm['observed']:.1f} %" for arm in evidence.get("arms", []))
+_LINES = 5  # of the access log, each of another kind
+
+
+def _causes(sample: Sample) -> dict[str, Any]:
+    """What the first proxy said: how often what, and a log line of each kind of request that did not simply succeed."""
+    if sample.causes is None:
+        return {}
+    kinds = {entry.summary: str(entry) for entry in reversed(sample.entries)}
+    counts = {"flags": sample.flags(), "summaries": sample.summaries()}
+    lines = [kinds[summary] for summary, _ in counts["summaries"].most_common() if summary in kinds]
+    return {"causes": {**{name: dict(each.most_common()) for name, each in counts.items()}, "lines": lines[:_LINES]}}
+
+
+def _told(causes: Mapping[str, Any] | None) -> list[str]:
+    if causes is None:
+        return []
+    counts = [f"{count} x {summary}" for summary, count in causes["summaries"].items()]
+    return [f"  causes:   {', '.join(counts) or 'none known'}", *(f"    {line}" for line in causes["lines"])]
 
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{key}: {count}" for key, count in counts.items()) or "none"
 
 
-def _table(arms: list[Mapping[str, Any]]) -> list[str]:
-    rows = [("version", "configured", "observed", "off by", "answers", "99 % interval")]
-    for arm in arms:
-        low, high = arm["interval"]
-        rows.append(
-            (
-                str(arm["arm"] or "(none)"),
-                f"{100 * arm['configured']:.4g} %",
-                f"{100 * arm['observed']:.1f} %",
-                f"{arm['deviation']:+.1f} points",
-                str(arm["count"]),
-                f"{100 * low:.1f} to {100 * high:.1f} %",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+_ARM_COLUMNS = ("configured", "observed", "off by", "answers", "99 % interval")
+
+
+def _arm_row(arm: Mapping[str, Any]) -> Sequence[str]:
+    low, high = arm["interval"]
+    return (
+        str(arm["arm"] or "(none)"),
+        f"{100 * arm['configured']:.4g} %",
+        f"{100 * arm['observed']:.1f} %",
+        f"{arm['deviation']:+.1f} points",
+        str(arm["count"]),
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows with their columns one below the other: texts to the left in the first, to the right in the others."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
             cell.rjust(width) if n else cell.ljust(width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
+
     from meshtest.evidence import Finding
+    from meshtest.judging.control import Edit
+    from meshtest.meshes.access_log import Entry
     from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
+    from meshtest.meshes.statistics import Change, Host
+    from meshtest.mutation.substitution import Substitution
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
+    from meshtest.workload import Workload
 
 
 Key = tuple[str, str, str, str]
@@ -33,6 +40,7 @@ class Mesh:
         record: Callable[[Finding], None],
         progress: Callable[[str], None],
         analysis: str = "warn",
+        mutation: Substitution | None = None,
     ) -> None:
         self._backend = backend
         self._beside = beside
@@ -41,6 +49,7 @@ class Mesh:
         self.record = record
         self.progress = progress
         self._analysis = analysis
+        self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
 
     @property
@@ -67,7 +76,8 @@ class Mesh:
         from meshtest.resources.manifest import check, is_istio
         from meshtest.resources.problem import Problem, WrongResources
 
-        found = [resource for each in what for resource in self._read(each, namespace)]
+        plain = [resource for each in what for resource in self._read(each, namespace)]
+        found = self._mutation.replaced(plain) if self._mutation else plain
         strangers = [each for each in found if not is_istio(each)]
         if strangers:
             remedy = "is no routing resource: workloads are given with --mesh-workloads, or the marker mesh_workloads"
@@ -77,6 +87,8 @@ class Mesh:
         doubts = [] if self._analysis == "off" else self._doubts(wanted, applied)
         if doubts and self._analysis == "error":
             raise ResourceError("\n".join(doubts))
+        if self._mutation:
+            self._mutation.compare(self._backend.topology, plain, wanted.values())
         self._backend.put(wanted)
         self._applied = wanted
         for doubt in doubts:
@@ -99,53 +111,102 @@ class Mesh:
         return read_objects(what, namespace)
 
     def restore(self) -> None:
-        """Take back all that was applied."""
-        if self._applied:
-            self._applied = {}
-            self._backend.put({})
+        """Take back all that was applied, and whatever was done to workloads."""
+        try:
+            if self._applied:
+                self._applied = {}
+                self._backend.put({})
+        finally:
+            self._backend.restore()
 
     @property
     def ingress(self) -> Source:
         """Where traffic enters: the outside of the ingress gateway."""
-        return self._source(None)
+        from meshtest.source import Source
 
-    def workload(self, name: str) -> Source:
-        """A workload such as `productpage-v1`, as a source of mesh and egress traffic; ValueError if there is none of that name."""
+        return Source(self._backend, None, self._connections, self)
+
+    def workload(self, name: str) -> Workload:
+        """A workload such as `productpage-v1`: a source of mesh and egress traffic, and what can be made to misbehave.
+
+        ValueError if there is none of that name.
+        """
+        from meshtest.workload import Workload
+
         known = self._backend.workloads()
         if name not in known:
             from meshtest.resources.schema import nearest
 
             raise ValueError(f"there is no workload {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-        return self._source(name)
+        return Workload(self._backend, name, self._connections, self)
 
-    def _source(self, workload: str | None) -> Source:
-        from meshtest.source import Source
+    def access_log(self, of: httpx.Response | tuple[str, int]) -> list[Entry]:
+        """What the proxies logged of a request, in the order in which it reached them: `access_log(ingress.get("/"))[0].summary`.
 
-        return Source(self._backend, workload, self._connections, self)
+        For a TCP connection it is asked by the client's address, `connection.getsockname()`, once the connection has ended. ValueError for
+        an answer to a request with a `User-Agent` of its own; MeshError if a proxy stays silent.
+        """
+        from meshtest.traffic.token import read_user_agent
+
+        if isinstance(of, tuple):
+            return list(self._backend.connection(of))
+        agent = of.request.headers.get("User-Agent", "")
+        marked = read_user_agent(agent)
+        if marked is None:
+            raise ValueError(
+                f"log lines are found by the User-Agent that meshtest gives to requests, and this one had its own: {agent!r}"
+            )
+        token, number = marked
+        return list(self._backend.passages(token, [number])[number])
+
+    def stats(self, proxy: str, pattern: str = "*") -> Mapping[str, int]:
+        """Envoy's counters and gauges, by name: of a workload's proxies (summed), or of one proxy by its pod's name.
+
+        `pattern` is a glob over the names: `cluster.*reviews*.upstream_rq_*`. What a proxy has not used yet is not there. All that was
+        answered before is counted. ValueError for a workload that there is not.
+        """
+        return self._backend.stats(proxy, pattern)
 
     @contextmanager
-    def reweighted(self, rule: Rule, weights: Mapping[str, int]) -> Iterator[None]:
-        """A while in which the rule sends to these subsets (of its first destination's host) in these proportions."""
-        key = next(key for key, resource in self._applied.items() if str(resource) == rule.resource)
-        self._backend.put({**self._applied, key: _reweighted(self._applied[key], rule.number, weights)})
+    def watching(self, proxy: str, *patterns: str) -> Iterator[Change]:
+        """How counters and gauges change while the block runs; names and globs as in `stats`, what is missing counts as 0.
+
+        `with mesh.watching("istio-ingressgateway", "cluster.*.upstream_rq_retry") as change: ...`, and then
+        `change["cluster.*.upstream_rq_retry"]`.
+        """
+        from meshtest.meshes.statistics import Change
+
+        def read() -> Mapping[str, int]:
+            return {name: value for each in patterns for name, value in self._backend.stats(proxy, each).items()}
+
+        if not patterns:
+            raise ValueError("say which statistics to watch, by names or globs")
+        change = Change(patterns, read)
+        yield change
+        change.end()
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> Sequence[Host]:
+        """How proxies see the hosts behind a Service: who is ejected, and what each was asked.
+
+        `subset` None is of all clusters for the Service, "" of those without a subset. ValueError if there is no such cluster.
+        """
+        return self._backend.hosts(proxy, host, subset)
+
+    def before_control(self) -> None:
+        """A control makes the mesh wrong by itself, which says nothing of a mutant: the test ends here."""
+        if self._mutation:
+            pytest.skip("a control says nothing of mutants")
+
+    @contextmanager
+    def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
+        """A while in which what was applied is changed so."""
+        from meshtest.edited import edited
+
+        self._backend.put(edited(self._applied, rule, edits))
         try:
             yield
         finally:
             self._backend.put(self._applied)
-
-
-def _reweighted(resource: Resource, number: int, weights: Mapping[str, int]) -> Resource:
-    from dataclasses import replace
-
-    rules = list(resource.spec["http"])
-    known = {each["destination"].get("subset"): each for each in rules[number]["route"]}
-    first = rules[number]["route"][0]
-    route = []
-    for subset, weight in weights.items():
-        like = known.get(subset) or {**first, "destination": {**first["destination"], "subset": subset}}
-        route.append({**like, "weight": weight})
-    rules[number] = {**rules[number], "route": route}
-    return replace(resource, body={**resource.body, "spec": {**resource.spec, "http": rules}})
 
 
 def _shortest(path: Path) -> Path:
@@ -162,19 +223,31 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     from meshtest.session import session_of
 
     session = session_of(request.config)
+    mutation = _mutation(request)
     own = Mesh(
         session.backend(request.node),
         request.path.parent,
         request.node.nodeid,
         session.connections,
-        lambda found: session.record(request.node, found),
+        lambda found: session.record(request.node, found) if mutation is None else None,
         session.progress,
-        session.analysis,
+        session.analysis if mutation is None else "off",
+        mutation,
     )
     try:
         yield own
     finally:
         own.restore()
+
+
+def _mutation(request: pytest.FixtureRequest) -> Substitution | None:
+    """What the test is to run with instead of the manifest beside it, under --mesh-mutants."""
+    case = getattr(request, "param", None)
+    if case is None or not request.config.getoption("mesh_mutants"):
+        return None
+    from meshtest.mutation.substitution import substitution
+
+    return substitution(request.node, case)
 
 
 @pytest.fixture

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from meshtest.errors import MeshError, PolicyViolation, ResourceError
-from meshtest.evidence import Finding, finding
-from meshtest.judging.expectation import Expectation, Trial
+from meshtest.causes import LogWitness
+from meshtest.errors import PolicyViolation
+from meshtest.judging.answers import Reading
+from meshtest.judging.expectation import Expectation
+from meshtest.judging.experiment import Experiment
 from meshtest.judging.verdict import Judgement, Verdict
-from meshtest.meshes.protocol import Mesh, Rule, Target
+from meshtest.laboratory import Laboratory
+from meshtest.meshes.protocol import Mesh, Target
+from meshtest.proof import Load, Watch, control, prove
 from meshtest.traffic.attribution import Attribution
 from meshtest.traffic.driver import Driver
+from meshtest.traffic.flow import Flow
 from meshtest.traffic.request import Request, request
-from meshtest.traffic.sample import Sample, join
+from meshtest.traffic.sample import Sample
+from meshtest.traffic.token import user_agent
 
 if TYPE_CHECKING:
     import socket
@@ -24,23 +26,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from meshtest.judging.control import Control
-
-
 Pair = tuple[str, str]
-
-
-class Watch(Protocol):
-    """Who wants to know what a source finds, and can make a mesh wrong on purpose."""
-
-    def record(self, found: Finding) -> None:
-        """Keep a finding for the reports."""
-
-    def progress(self, text: str) -> None:
-        """Show how far a verdict is; an empty text clears it."""
-
-    def reweighted(self, rule: Rule, weights: Mapping[str, int]) -> AbstractContextManager[None]:
-        """A while in which a rule sends to the subsets named by `weights` in these proportions."""
+_PATIENCE = 30.0  # seconds that a single request may take: a loaded machine is no reason to give up
+_AGENT = "meshtest"  # of single requests, until each gets a token of its own
 
 
 class Source:
@@ -53,13 +41,13 @@ class Source:
         connections: int,
         watch: Watch,
     ) -> None:
-        self._mesh = mesh
-        self._workload = workload
+        self.mesh = mesh
+        self.workload = workload
+        self.watch = watch
         self._connections = connections
-        self._watch = watch
 
     def __str__(self) -> str:
-        return "the ingress gateway" if self._workload is None else f"{self._workload}"
+        return "the ingress gateway" if self.workload is None else f"{self.workload}"
 
     def measure(
         self,
@@ -71,32 +59,53 @@ class Source:
         attribute: Attribution | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
+        causes: bool = False,
     ) -> Sample:
         """Send a number of requests, or for some seconds, and say what came back; nothing is retried.
 
         `rate` bounds the requests begun a second, `attribute` reads the version from an answer, `timeout` (seconds) is for each exchange.
+        With `causes` the sample knows what the first proxy logged of each request (`Sample.causes`).
         """
         __tracebackhide__ = True
-        with self._driver(self.target(what), attribute, connections, timeout) as driver:
+        with self.driver(what, attribute, connections, timeout, causes) as driver:
             return driver.run(what, requests, duration=seconds, rate=rate, host=self.target(what).host)
+
+    def flow(
+        self,
+        what: Request,
+        *,
+        rate: float | None = None,
+        attribute: Attribution | None = None,
+        connections: int | None = None,
+        timeout: float = 10.0,
+        causes: bool = False,
+    ) -> Flow:
+        """Send it over and over in the background, until the block ends: `with ingress.flow(GET("/reviews/0"), rate=200) as flow: ...`.
+
+        Then `flow.sample` is what came back. The options are those of `measure`.
+        """
+        driver = self.driver(what, attribute, connections, timeout, causes)
+        return Flow(driver, what, rate=rate, host=self.target(what).host)
 
     def expect(
         self,
         what: Request,
-        expectation: Expectation,
+        expectation: Expectation | Experiment,
         *,
         attribute: Attribution | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
         transport_errors: int = 0,
+        causes: bool = False,
     ) -> Judgement:
         """Send requests until there is a verdict; PolicyViolation unless it is HOLDS.
 
-        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy.
+        More than `transport_errors` requests without any HTTP answer raise MeshError: they say nothing about the policy. With `causes`
+        the finding tells response flags and details, and shows log lines, also where the expectation does not ask for them.
         """
         __tracebackhide__ = True
-        with self._driver(self.target(what), attribute, connections, timeout) as driver:
-            found, judgement = self._judged(driver, what, expectation, transport_errors)
+        load = Load(what, attribute, connections, timeout, transport_errors, causes)
+        found, judgement = prove(self, load, expectation)
         if judgement.verdict is not Verdict.HOLDS:
             raise PolicyViolation(found.message(), judgement)
         return judgement
@@ -104,7 +113,7 @@ class Source:
     def control(
         self,
         what: Request,
-        expectation: Expectation,
+        expectation: Expectation | Experiment,
         *,
         attribute: Attribution | None = None,
         connections: int | None = None,
@@ -112,73 +121,41 @@ class Source:
     ) -> list[Judgement]:
         """Show that the expectation can fail: make the mesh wrong by exactly the stated margin, in each way, and see each called VIOLATED.
 
-        The weights of the rule that decides the request are changed for a while. The controls miss with a probability of 1e-6 each.
-        Raises PolicyViolation if one is not called VIOLATED, or comes out otherwise than it was made.
+        What the test has applied is changed for a while (the weights of the rule that decides the request, a policy's limit...).
+        The controls miss with a probability of 1e-6 each. Raises PolicyViolation if one is not called VIOLATED, or comes out otherwise
+        than it was made.
         """
         __tracebackhide__ = True
-        rule = self._mesh.rule(self._workload, what)
-        if rule is None:
-            raise ValueError(f"no VirtualService decides {what} through {self}, so there are no weights to change")
-        judgements = []
-        for control in expectation.controls():
-            with (
-                self._watch.reweighted(rule, control.weights),
-                self._driver(self.target(what), attribute, connections, timeout) as driver,
-            ):
-                found, judgement = self._judged(driver, what, expectation.strict(), 0, control.name)
-            if judgement.verdict is not Verdict.VIOLATED:
-                raise PolicyViolation(f"the control ({control.name}) was not noticed.\n{found.message()}", judgement)
-            if strangers := _strangers(control, found):
-                raise PolicyViolation(
-                    f"the control ({control.name}) came out otherwise: answers from {strangers}, which it gives nothing; "
-                    f"look at the labels of the subsets.\n{found.message()}",
-                    judgement,
-                )
-            judgements.append(judgement)
-        return judgements
+        self.watch.before_control()
+        load = Load(what, attribute, connections, timeout)
+        return [control(self, load, expectation, each) for each in expectation.controls()]
 
-    def _judged(
-        self, driver: Driver, what: Request, expectation: Expectation, limit: int, control: str = ""
-    ) -> tuple[Finding, Judgement]:
-        """Drive until the verdict, and record it; also what is known when something interrupts."""
-        rule = self._mesh.rule(self._workload, what)
-        _check(rule)
-        trial = expectation.begin()
-        began = time.monotonic()
-        samples: list[Sample] = []
-        try:
-            self._reach(driver, what, trial, samples, limit)
-            if trial.verdict is not Verdict.HOLDS:
-                self._mesh.check()  # broken surroundings are not the policy's fault
-        finally:
-            seconds = time.monotonic() - began
-            judgement = trial.judgement()
-            self._watch.progress("")
-            found = finding(str(self), what, expectation, judgement, rule, join(*samples), seconds, control)
-            self._watch.record(found)
-        return found, judgement
-
-    def _reach(self, driver: Driver, what: Request, trial: Trial, samples: list[Sample], limit: int) -> None:
-        host = self.target(what).host
-        self._watch.progress(f"{what}: {trial.forecast()}")
-        while trial.verdict is None:
-            samples.append(driver.run(what, trial.suggested_batch(), host=host))
-            _check_errors(samples, what, limit)
-            trial.take(samples[-1])
-            self._watch.progress(_line(what, trial))
-
-    def _driver(self, target: Target, attribute: Attribution | None, connections: int | None, timeout: float) -> Driver:
+    def driver(
+        self,
+        what: Request,
+        attribute: Reading | None = None,
+        connections: int | None = None,
+        timeout: float = 10.0,
+        causes: bool = False,
+    ) -> Driver:
+        """A driver that sends where a request comes in; the options are those of `measure`."""
+        target = self.target(what)
         return Driver(
             target.address,
             connections=connections or self._connections,
             timeout=timeout,
             attribute=attribute,
             source=target.source,
+            witness=LogWitness(self.mesh, target) if causes else None,
         )
+
+    def lab(self, load: Load, samples: list[Sample]) -> Laboratory:
+        """What an experiment with this load can do; what it measures is added to `samples`."""
+        return Laboratory(self, load, samples)
 
     def target(self, what: Request | str) -> Target:
         """Where a request, or a connection by its URL, would be sent."""
-        return self._mesh.enter(what) if self._workload is None else self._mesh.leave(self._workload, what)
+        return self.mesh.enter(what) if self.workload is None else self.mesh.leave(self.workload, what)
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         """One GET request by httpx, whose options these are; nothing is retried, redirects are not followed.
@@ -206,7 +183,10 @@ class Source:
         from meshtest.traffic.client import connected
 
         target = self.target(url)
-        return connected(target.address, target.source, timeout, target.server_name, self._context(target, certificate))
+        secured = self._context(target, certificate)
+        opened = connected(target.address, target.source, timeout, target.server_name, secured)
+        self.mesh.connected(target, opened.getsockname())
+        return opened
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""
@@ -219,45 +199,23 @@ class Source:
 
         host, port = target.address
         scheme = "http" if target.server_name is None else "https"
-        headers = {**dict(options.pop("headers", None) or {}), "Host": target.host}
+        headers = {"User-Agent": _AGENT, **dict(options.pop("headers", None) or {}), "Host": target.host}
         made = transport(target.source, target.server_name, self._context(target, certificate))
-        return httpx.Client(
+        options = {"timeout": _PATIENCE, **options}
+        client = httpx.Client(
             base_url=f"{scheme}://{host}:{port}", headers=headers, transport=made, trust_env=False, **options
         )
+        client.event_hooks["request"].append(lambda request: self._mark(request, target))
+        return client
+
+    def _mark(self, request: httpx.Request, target: Target) -> None:
+        """Give a request a token, by which the proxies' log lines are found; one with a `User-Agent` of its own stays as it is."""
+        if request.headers["User-Agent"] == _AGENT:
+            request.headers["User-Agent"] = user_agent(self.mesh.token(target), 0)
 
     def _context(self, target: Target, certificate: Pair | None) -> ssl.SSLContext | None:
         if target.server_name is None:
             return None
         from meshtest.traffic.client import context
 
-        return context(self._mesh.trusted, certificate, check_name=target.certain)
-
-
-def _strangers(control: Control, found: Finding) -> str:
-    """Who answered although a control gives them nothing: then VIOLATED had another cause than the control."""
-    answered = [arm["arm"] for arm in found.evidence["arms"] if arm["count"]]
-    return ", ".join(str(arm) for arm in answered if not control.shares.get(arm) and not control.astray)
-
-
-def _check(rule: Rule | None) -> None:
-    """A destination that does not exist is said before a request is sent."""
-    missing = [each.missing for each in rule.destinations if each.missing] if rule else []
-    if rule and missing:
-        raise ResourceError(f"{rule.where}: {rule.resource} {rule.field}: {'; '.join(missing)}")
-
-
-def _check_errors(samples: list[Sample], what: Request, limit: int) -> None:
-    errors: Counter[str] = sum((sample.errors for sample in samples), Counter())
-    if errors.total() > limit:
-        sent = sum(map(len, samples))
-        kinds = ", ".join(f"{count} x {error}" for error, count in errors.most_common())
-        raise MeshError(
-            f"{errors.total()} of {sent} requests ({what}) got no HTTP answer at all: {kinds}. "
-            f"They say nothing about the policy; allow some with transport_errors=, or look at the proxy"
-        )
-
-
-def _line(what: Request, trial: Trial) -> str:
-    n = trial.requests or 1
-    shares = ", ".join(f"{name or 'no version'} {100 * count / n:.1f} %" for name, count in trial.observed().items())
-    return f"{what}: {trial.requests} requests, {shares}; about {trial.remaining()} more"
+        return context(self.mesh.trusted, certificate, check_name=target.certain)

@@ -16,10 +16,12 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = [
     *(
         "AnalysisWarning",
+        "Answered",
         "Authority",
         "DELETE",
         "Driver",
         "Expectation",
+        "Experiment",
         "Forecast",
         "GET",
         "HEAD",
@@ -42,8 +44,9 @@ PUBLIC = [
         "UNDECIDED",
         "VIOLATED",
         "Verdict",
+        "Workload",
     ),
-    *("by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
 ]
 
 
@@ -89,13 +92,21 @@ def test_commands_of_the_readme(
         assert more or not printed or found == printed
 
 
-def test_examples_of_the_local_mesh(pytester: pytest.Pytester) -> None:
-    """The examples of docs/local-mesh.md run as they stand there, and nothing in them is doubtful."""
-    files = blocks("docs/local-mesh.md", "yaml") | blocks("docs/local-mesh.md", "python")
-    assert sum(name.startswith("test_") for name in files) == 4
+@pytest.mark.parametrize(
+    ("document", "names", "passed"),
+    [
+        ("local-mesh", {"test_hosts_outside.py", "test_tls.py", "test_tcp.py", "test_egress.py"}, 6),
+        ("causes", {"test_causes.py"}, 6),
+        ("workloads", {"test_cart.py"}, 5),
+    ],
+)
+def test_examples(pytester: pytest.Pytester, document: str, names: set[str], passed: int) -> None:
+    """The examples of a page of docs/ run as they stand there, and nothing in them is doubtful."""
+    files = blocks(f"docs/{document}.md", "yaml") | blocks(f"docs/{document}.md", "python")
+    assert {name for name in files if name.startswith("test_")} == names
     for name, text in files.items():
         Path(pytester.path, name).write_text(text)
-    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=6)
+    pytester.runpytest_subprocess("-W", "error::meshtest.AnalysisWarning").assert_outcomes(passed=passed)
 
 
 def test_ci_runs_what_the_readme_says() -> None:

@@ -10,11 +10,18 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``add`` | ``instances`` as in the plan | ``{"listening": [...]}`` |
 | ``remove`` | ``instances``: names | ``{"removed": [names]}`` |
 | ``call`` | ``upstreams``: those of instances, by name, as in the plan | ``{"calling": [names]}`` |
+| ``behave`` | ``instances``; ``number``, by which it is known; ``behaviour`` (`meshtest.bookinfo.behaviour`) | ``{}`` |
+| ``recover`` | ``instances``; ``numbers`` of behaviours, all if left out | ``{"decided": count}`` of requests |
+| ``release`` | ``instances``, ``number``; ``most`` requests, all if left out | ``{"released": count}`` |
+| ``observe`` | ``instances`` | ``{"observed": {name: counters}}`` |
+| ``record`` | ``instances``, ``number`` | ``{}`` |
+| ``recorded`` | ``instances``, ``number``; ``end`` the recording if true | ``{"recorded": {name: [requests]}}`` |
+| ``crash``, ``restart`` | ``instances`` | ``{}`` |
 | ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for files that keys pass through; ``trusted``: PEM of clients | ``{}`` |
 
 TLS is hung up on until ``prove`` has said with what to speak it.
 
-A command that changes how instances behave names them in ``instances`` likewise, and is one more entry in ``COMMANDS``.
+One more command is one more entry in ``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -24,6 +31,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
 
+from meshtest.bookinfo.behaviour import read_behaviour
 from meshtest.bookinfo.host import Host
 from meshtest.bookinfo.plan import PlanError, read_instances, read_upstreams
 
@@ -69,11 +77,64 @@ async def _prove(host: Host, message: Message) -> Message:
     return {}
 
 
+async def _behave(host: Host, message: Message) -> Message:
+    try:
+        behaviour = read_behaviour(message.get("behaviour"))
+    except (TypeError, ValueError) as error:
+        raise PlanError(str(error)) from error
+    host.behave(read_names(message), _number(message, "number"), behaviour)
+    return {}
+
+
+async def _recover(host: Host, message: Message) -> Message:
+    numbers = message.get("numbers")
+    if numbers is not None and (not isinstance(numbers, list) or not all(isinstance(each, int) for each in numbers)):
+        raise PlanError(f"numbers is a list of numbers, not {numbers!r}")
+    return {"decided": host.recover(read_names(message), numbers)}
+
+
+async def _release(host: Host, message: Message) -> Message:
+    most = None if message.get("most") is None else _number(message, "most")
+    return {"released": host.release(read_names(message), _number(message, "number"), most)}
+
+
+async def _observe(host: Host, message: Message) -> Message:
+    return {"observed": host.observe(read_names(message))}
+
+
+async def _record(host: Host, message: Message) -> Message:
+    host.record(read_names(message), _number(message, "number"))
+    return {}
+
+
+async def _recorded(host: Host, message: Message) -> Message:
+    found = host.recorded(read_names(message), _number(message, "number"), message.get("end") is True)
+    return {"recorded": found}
+
+
+async def _crash(host: Host, message: Message) -> Message:
+    host.crash(read_names(message))
+    return {}
+
+
+async def _restart(host: Host, message: Message) -> Message:
+    await host.restart(read_names(message))
+    return {}
+
+
 COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "ping": _ping,
     "add": _add,
     "remove": _remove,
     "call": _call,
+    "behave": _behave,
+    "recover": _recover,
+    "release": _release,
+    "observe": _observe,
+    "record": _record,
+    "recorded": _recorded,
+    "crash": _crash,
+    "restart": _restart,
     "prove": _prove,
 }
 
@@ -84,6 +145,13 @@ def read_names(message: Message) -> list[str]:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise PlanError(f"instances is a list of names of instances, not {names!r}")
     return names
+
+
+def _number(message: Message, member: str) -> int:
+    number = message.get(member)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise PlanError(f"{member} is a number, 0 or more, not {number!r}")
+    return number
 
 
 async def obey(host: Host, line: bytes) -> Message:

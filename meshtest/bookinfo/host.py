@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from meshtest.bookinfo.behaviour import CLOSES, FAILS, HANGS_UP, Behaviour
+from meshtest.bookinfo.conduct import Conduct, Rule, failure, release
 from meshtest.bookinfo.lines import LineConnection
-from meshtest.bookinfo.message import Request, Response
+from meshtest.bookinfo.message import Cut, Request, Response
 from meshtest.bookinfo.opening import Opening
 from meshtest.bookinfo.plan import Address, Instance, Listen, PlanError
 from meshtest.bookinfo.server import Application, Connections, ServerConnection
@@ -31,13 +33,53 @@ class Running:
     instance: Instance
     application: Application
     upstreams: Upstreams
+    conduct: Conduct
+    addresses: list[Address] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
     servers: list[asyncio.Server | TlsServer] = field(default_factory=list)
     connections: Connections = field(default_factory=Connections)
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
-        """What the instance's application answers."""
-        return self.application.answer(request)
+        """What the instance's application answers, unless a behaviour decides otherwise."""
+        rule = self.conduct.meet(request)
+        return self.application.answer(request) if rule is None else self._otherwise(rule, request)
+
+    def _otherwise(self, rule: Rule, request: Request) -> Response | Awaitable[Response]:
+        given = rule.behaviour
+        if given.kind == FAILS:
+            return failure(given, self.conduct.podname)
+        if given.kind == HANGS_UP and given.when == "before":
+            return Response(200).ending(cut=Cut(given.when, given.reset))
+        return self._later(rule, request)
+
+    async def _later(self, rule: Rule, request: Request) -> Response:
+        """The application's answer, but late, or cut off."""
+        given = rule.behaviour
+        if given.kind not in (HANGS_UP, CLOSES):
+            await rule.wait()
+        self.conduct.late()
+        found = self.application.answer(request)
+        response = found if isinstance(found, Response) else await found
+        if given.kind == HANGS_UP:
+            return response.ending(cut=Cut(given.when, given.reset))
+        return response.ending(close=True) if given.kind == CLOSES else response
+
+    def bind(self, addresses: Sequence[Address]) -> None:
+        """Takes its addresses. Raises `PlanError` for one that cannot be had."""
+        for address in addresses:
+            self.sockets.append(_bind(address, self.instance.name))
+            self.addresses.append(self.sockets[-1].getsockname()[:2])
+
+    def fall(self) -> None:
+        """Dies: connections are reset, new ones refused."""
+        for server in self.servers:
+            server.close()
+        for bound in self.sockets:
+            bound.close()
+        self.servers.clear()
+        self.sockets.clear()
+        self.connections.abort()
+        self.upstreams.close()
 
 
 class Host:
@@ -45,6 +87,7 @@ class Host:
 
     def __init__(self) -> None:
         self._running: dict[str, Running] = {}
+        self._conducts: dict[str, Conduct] = {}
         self.certificates: Certificates | None = None
         """What instances prove themselves with in TLS; without them TLS is hung up on."""
 
@@ -60,16 +103,22 @@ class Host:
         """
         if again := [instance.name for instance in instances if instance.name in self._running]:
             raise PlanError(f"already running: {', '.join(again)}")
-        started = _bind_all(instances)
+        started = self._bind_all(instances)
         for running in started:
+            conduct = self._conducts.setdefault(running.instance.behaves_as, running.conduct)
             self._running[running.instance.name] = running
-            for listen, bound in zip(running.instance.listen, running.sockets, strict=True):
-                running.servers.append(await self._serve(running, listen, bound))
+            await self._begin(running)
+            if conduct.down:
+                running.fall()
         return [
-            {"name": running.instance.name, "address": list(bound.getsockname()[:2])}
+            {"name": running.instance.name, "address": list(address)}
             for running in started
-            for bound in running.sockets
+            for address in running.addresses
         ]
+
+    async def _begin(self, running: Running) -> None:
+        for listen, bound in zip(running.instance.listen, running.sockets, strict=True):
+            running.servers.append(await self._serve(running, listen, bound))
 
     def remove(self, names: Iterable[str]) -> None:
         """Stops instances: no new connections, and the open ones close once their requests are answered.
@@ -85,6 +134,74 @@ class Host:
                 server.close()
             running.connections.drain()
             running.upstreams.close()
+        kept = {each.instance.behaves_as for each in self._running.values()}
+        for pod in self._conducts.keys() - kept:
+            self._conducts.pop(pod).recover()
+
+    def behave(self, pods: Iterable[str], number: int, behaviour: Behaviour) -> None:
+        """Puts a behaviour in force, by a number of the caller's. Raises `PlanError` for a name that does not run, or a number taken."""
+        for conduct in self._of(pods):
+            conduct.behave(number, behaviour)
+
+    def recover(self, pods: Iterable[str], numbers: Sequence[int] | None) -> int:
+        """Takes behaviours back, all by default; what they held is answered. How many requests they have decided.
+
+        Raises `PlanError` for a name that does not run.
+        """
+        return sum(conduct.recover(numbers) for conduct in self._of(pods))
+
+    def release(self, pods: Iterable[str], number: int, most: int | None) -> int:
+        """Lets go what a behaviour holds, the oldest first; how many. Raises `PlanError` for a name that does not run."""
+        return release([rule for conduct in self._of(pods) for rule in conduct.rules(number)], most)
+
+    def record(self, pods: Iterable[str], number: int) -> None:
+        """Starts a recording of what pods are asked. Raises `PlanError` for a name that does not run."""
+        for conduct in self._of(pods):
+            conduct.record(number)
+
+    def recorded(self, pods: Iterable[str], number: int, end: bool) -> dict[str, object]:
+        """What a recording holds, by pod; `end` ends it. Raises `PlanError` for a name that does not run."""
+        return {pod: conduct.recorded(number, end) for pod, conduct in self._named(pods)}
+
+    def observe(self, pods: Iterable[str]) -> dict[str, object]:
+        """What pods have seen and hold, by their names. Raises `PlanError` for a name that does not run."""
+        return {
+            pod: conduct.observe(sum(len(each.connections) for each in self._parts(pod)))
+            for pod, conduct in self._named(pods)
+        }
+
+    def crash(self, pods: Iterable[str]) -> None:
+        """Resets all connections of pods and refuses new ones. Raises `PlanError` for a name that does not run."""
+        for pod, conduct in self._named(pods):
+            conduct.down = True
+            for running in self._parts(pod):
+                running.fall()
+
+    async def restart(self, pods: Sequence[str]) -> None:
+        """Starts pods anew, where they were, as if they had never seen a request; those that run crash first.
+
+        Raises `PlanError` for a name that does not run, and for an address that somebody else has taken.
+        """
+        self.crash(pods)
+        for pod, conduct in self._named(pods):
+            conduct.reset()
+            for old in self._parts(pod):
+                self._running[old.instance.name] = running = _again(old)
+                await self._begin(running)
+            conduct.down = False
+
+    def _named(self, pods: Iterable[str]) -> list[tuple[str, Conduct]]:
+        pods = list(pods)
+        if unknown := [pod for pod in pods if pod not in self._conducts]:
+            raise PlanError(f"not running: {', '.join(unknown)}")
+        return [(pod, self._conducts[pod]) for pod in pods]
+
+    def _of(self, pods: Iterable[str]) -> list[Conduct]:
+        return [conduct for _, conduct in self._named(pods)]
+
+    def _parts(self, pod: str) -> list[Running]:
+        """The instances that behave as one: a pod's, for several groups of ports."""
+        return [each for each in self._running.values() if each.instance.behaves_as == pod]
 
     def call(self, upstreams: Mapping[str, Mapping[str, Address]]) -> None:
         """Makes instances, by name, reach their upstreams at other addresses; calls under way are finished.
@@ -120,22 +237,35 @@ class Host:
             running.upstreams.close()
         self._running.clear()
 
+    def _bind_all(self, instances: Sequence[Instance]) -> list[Running]:
+        started: list[Running] = []
+        conducts = dict(self._conducts)
+        try:
+            for instance in instances:
+                conduct = conducts.setdefault(instance.behaves_as, Conduct(instance.says))
+                started.append(_new(instance, Upstreams(instance.upstreams, instance.namespace), conduct))
+                started[-1].bind([listen.address for listen in instance.listen])
+        except BaseException:
+            for running in started:
+                running.fall()
+            raise
+        return started
 
-def _bind_all(instances: Sequence[Instance]) -> list[Running]:
-    started: list[Running] = []
+
+def _new(instance: Instance, upstreams: Upstreams, conduct: Conduct) -> Running:
+    return Running(instance, _application(instance, upstreams), upstreams, conduct)
+
+
+def _again(old: Running) -> Running:
+    """A fallen instance, ready to serve where it was."""
+    upstreams = Upstreams(old.upstreams.addresses, old.instance.namespace)
+    running = _new(old.instance, upstreams, old.conduct)
     try:
-        for instance in instances:
-            upstreams = Upstreams(instance.upstreams, instance.namespace)
-            running = Running(instance, _application(instance, upstreams), upstreams)
-            started.append(running)
-            for listen in instance.listen:
-                running.sockets.append(_bind(listen.address, instance.name))
-    except BaseException:
-        for running in started:
-            for bound in running.sockets:
-                bound.close()
+        running.bind(old.addresses)
+    except PlanError:
+        running.fall()
         raise
-    return started
+    return running
 
 
 def _bind(address: Address, name: str) -> socket.socket:
@@ -157,7 +287,8 @@ def _protocol(running: Running, listen: Listen, clear: bool) -> Callable[[], asy
         return ServerConnection(running, running.connections)
 
     def lines() -> asyncio.Protocol:
-        return LineConnection(running.instance.prefix or running.instance.says, running.connections)
+        prefix = running.instance.prefix or running.instance.says
+        return LineConnection(prefix, running.connections, running.conduct)
 
     if not listen.speech.lines:
         return http

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import NamedTuple
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -50,15 +51,43 @@ class Request:
         return None
 
 
-class Response:
-    """A whole response; ``headers`` are those besides ``content-type`` and the framing."""
+class Cut(NamedTuple):
+    """Where the connection ends: ``before`` the response, behind its ``headers``, or amid its ``body``; by a reset or in an orderly way."""
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    when: str
+    reset: bool
+
+
+class Response:
+    """A whole response; ``headers`` are those besides ``content-type`` and the framing.
+
+    ``close`` ends the connection after it; ``cut`` says that it is not sent as a whole.
+    """
+
+    __slots__ = ("body", "close", "content_type", "cut", "headers", "status")
 
     def __init__(
         self, status: int, body: bytes = b"", content_type: str = JSON, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         self.status, self.body, self.content_type, self.headers = status, body, content_type, headers
+        self.close = False
+        self.cut: Cut | None = None
+
+    def ending(self, *, close: bool = False, cut: Cut | None = None) -> Response:
+        """The same response, after or within which the connection ends."""
+        out = Response(self.status, self.body, self.content_type, self.headers)
+        out.close, out.cut = close, cut
+        return out
+
+    def begun(self) -> bytes:
+        """What is sent of a response that is cut: all of the head, half of the body; without a body not the whole head either."""
+        assert self.cut is not None
+        if self.cut.when == "before":
+            return b""
+        head = self.encode(head_only=True, close=False)
+        if not self.body:
+            return head[:-2]
+        return head + self.body[: len(self.body) // 2] if self.cut.when == "body" else head
 
     def encode(self, *, head_only: bool, close: bool) -> bytes:
         """The bytes to send: without the body for HEAD, with ``connection: close`` when no request may follow."""
@@ -68,7 +97,9 @@ class Response:
             more += f"content-type: {self.content_type}\r\n"
         if close:
             more += "connection: close\r\n"
-        head = f"{line}{more}content-length: {len(self.body)}\r\n\r\n".encode("latin-1", "replace")
+        if self.body or self.status not in (204, 304):  # RFC 9110 8.6
+            more += f"content-length: {len(self.body)}\r\n"
+        head = f"{line}{more}\r\n".encode("latin-1", "replace")
         return head if head_only else head + self.body
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from meshtest.bookinfo.server import HEAD_LIMIT, TLS_HANDSHAKE, Connections
+from meshtest.bookinfo.server import HEAD_LIMIT, TLS_HANDSHAKE, Connections, reset
 
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/\d\.\d\r?")
 
@@ -65,4 +65,4 @@ class Opening(asyncio.Protocol):
     def abort(self) -> None:
         """Resets the connection."""
         if self._transport is not None:
-            self._transport.abort()
+            reset(self._transport)

@@ -7,8 +7,8 @@
 ``name`` is unique; an instance says that it is ``podname``, by default its name. ``kind`` is one of `KINDS`. ``listen`` may say
 port 0, and behind the port what is spoken there (`SPEECHES`; HTTP in the clear unless it says otherwise). ``prefix`` is what lines
 come back behind, by default ``podname``; ``certified`` are names that the instance's certificates are for, beside the one that a
-client asks for. ``upstreams`` maps the ``host:port`` that the workload calls to the loopback address of the sidecar listener that
-stands for it.
+client asks for. ``pod`` is the name of another instance whose further ports these are: both behave as one. ``upstreams`` maps the
+``host:port`` that the workload calls to the loopback address of the sidecar listener that stands for it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Instance:
     kind: str
     listen: tuple[Listen, ...]
     podname: str = ""
+    pod: str = ""
     workload: str = ""
     app: str = ""
     version: str = ""
@@ -78,6 +79,11 @@ class Instance:
     def says(self) -> str:
         """Who it says that it is."""
         return self.podname or self.name
+
+    @property
+    def behaves_as(self) -> str:
+        """The name that its behaviour goes by."""
+        return self.pod or self.name
 
 
 def read_instances(document: object) -> tuple[Instance, ...]:
@@ -107,6 +113,7 @@ def _instance(entry: object, where: str) -> Instance:
         kind=kind,
         listen=tuple(_listen(value, f"{where}.listen[{index}]") for index, value in enumerate(listen)),
         podname=_string(fields, "podname", where, ""),
+        pod=_string(fields, "pod", where, ""),
         prefix=_string(fields, "prefix", where, ""),
         certified=_strings(fields.get("certified"), f"{where}.certified"),
         workload=_string(fields, "workload", where, ""),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Awaitable
 from typing import Protocol
@@ -35,6 +37,14 @@ def proved(transport: asyncio.Transport) -> dict[str, object] | None:
     return {"server_name": getattr(secured, ASKED_FOR, None), "client": names}
 
 
+def reset(transport: asyncio.Transport) -> None:
+    """Ends a connection by a reset (RST), as the kernel does for a process that dies with work undone."""
+    below = transport.get_extra_info("socket")
+    if below is not None and below.fileno() != -1:
+        below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
 class Connection(Protocol):
     """A connection that its host can end."""
 
@@ -51,6 +61,9 @@ class Connections:
     def __init__(self) -> None:
         self._open: set[Connection] = set()
         self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def add(self, connection: Connection) -> None:
         """A connection is open."""
@@ -220,9 +233,22 @@ class ServerConnection(asyncio.Protocol):
     def _send(self, request: Request, response: Response, keep: bool) -> None:
         if self._transport is None:
             return
-        close = not keep or (self._closing and not self._waiting)
+        if response.cut is not None:
+            self._cut(response, response.cut.reset)
+            return
+        close = not keep or response.close or (self._closing and not self._waiting)
         self._transport.write(response.encode(head_only=request.method == "HEAD", close=close))
         if close:
+            self._hang_up()
+
+    def _cut(self, response: Response, by_reset: bool) -> None:
+        """Sends the beginning of a response and ends the connection."""
+        assert self._transport is not None
+        self._transport.write(response.begun())
+        self._closing = True
+        if by_reset:
+            self.abort()
+        else:
             self._hang_up()
 
     def _refuse(self, status: int) -> None:
@@ -254,4 +280,4 @@ class ServerConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Resets the connection."""
         if self._transport:
-            self._transport.abort()
+            reset(self._transport)

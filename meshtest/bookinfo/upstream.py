@@ -36,6 +36,11 @@ class Upstreams:
         self._closed = False
         self.move(addresses)
 
+    @property
+    def addresses(self) -> Mapping[str, Address]:
+        """Where the names are."""
+        return self._addresses
+
     def move(self, addresses: Mapping[str, Address]) -> None:
         """Makes the names stand for other addresses; idle connections to those that are left are closed."""
         self._addresses = dict(addresses)

@@ -1,87 +1,37 @@
-"""Controls: meshes that are wrong by exactly the stated margin, which a test must call VIOLATED.
+"""Controls: a mesh made wrong on purpose, which an expectation must call VIOLATED.
 
-An expectation is only worth something if it fails on a mesh that is wrong. Every way in which a split can be off by its
-margin makes a control; made with ``beta=1e-6``, a test misses one with that probability at the most, so that a control
-never flakes either.
+An expectation is only worth something if it fails on a mesh that is wrong by the margin that it states. Controls run at a miss rate of
+1e-6 each, so that they do not flake either.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
-from meshtest.judging.arms import Arm, SplitParameters
-from meshtest.judging.boundaries import Boundaries
-from meshtest.judging.exact import exact
+from meshtest.resources.edit import Change
 
-__all__ = ["Control", "controls", "exact", "miss_probability"]
+RULE = "rule"
+"""The part of an edit that means the rule that decides the request."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of `part`: the rule that decides the request (`RULE`), or the `spec` of resources of a kind.
+
+    Of `DestinationRule` it is the one for the rule's destinations, of other kinds all that the test has applied.
+    """
+
+    part: str
+    change: Change
 
 
 @dataclass(frozen=True)
 class Control:
-    """A wrong mesh: ``name`` says how it is wrong, ``shares`` what each arm gets (0..1, exact, in the order of the weights).
+    """A wrong mesh: ``name`` says how it is wrong, ``edits`` make it so.
 
-    ``astray`` is the share that goes to no configured arm: positive only for an arm that should get everything and is
-    alone.
+    ``arms`` are those that can answer there, if that is known: an answer of another one shows that the mesh came out otherwise.
     """
 
     name: str
-    shares: Mapping[str, Fraction]
-
-    @property
-    def astray(self) -> Fraction:
-        """What the shares lack to 1."""
-        return 1 - sum(self.shares.values(), Fraction(0))
-
-    @property
-    def weights(self) -> dict[str, int]:
-        """The shares as whole relative weights, as a VirtualService wants them."""
-        denominator = math.lcm(*(share.denominator for share in self.shares.values()))
-        whole = {name: int(share * denominator) for name, share in self.shares.items()}
-        divisor = math.gcd(*whole.values())
-        return {name: weight // divisor for name, weight in whole.items()}
-
-
-def controls(parameters: SplitParameters) -> tuple[Control, ...]:
-    """Every arm moved up and down by its margin, the rest scaled in proportion: the meshes that are the hardest to find out.
-
-    An arm whose share is its margin or less is dead in one of them; arms of weight 0 get a leak. Of two arms, one's
-    gain is the other's loss, so that each mesh appears once.
-    """
-    found: list[Control] = []
-    by_name = {arm.name: arm for arm in parameters.arms}
-    for arm in (by_name[name] for name in parameters.weights):
-        for control in _moved(parameters, arm):
-            if all(control.shares != other.shares for other in found):
-                found.append(control)
-    return tuple(found)
-
-
-def miss_probability(boundaries: Boundaries, control: Control) -> float:
-    """The exact probability that the test says HOLDS of this control; for splits with two arms of positive weight."""
-    small, large = (float(control.shares[arm.name]) for arm in boundaries.parameters.arms[-2:])
-    return exact(boundaries, (small, large)).holds
-
-
-def _moved(parameters: SplitParameters, arm: Arm) -> Iterator[Control]:
-    alone = len(parameters.arms) == 1
-    if arm.share < 1 and arm.upper < 1:
-        yield _control(parameters, arm, arm.upper)
-    if 0 < arm.share < 1 or alone:
-        yield _control(parameters, arm, arm.lower)
-
-
-def _control(parameters: SplitParameters, arm: Arm, share: Fraction) -> Control:
-    """``arm`` at ``share`` and all others in their proportions."""
-    others = {other.name: other.share for other in parameters.arms if other != arm}
-    rest = sum(others.values(), Fraction(0))
-    shares = {name: (1 - share) * part / rest if rest else part for name, part in others.items()} | {arm.name: share}
-    got = f"{_percent(share)} instead of {_percent(arm.share)}"
-    name = f"{arm.name} at {got}" if share else f"{arm.name} dead: {got}"
-    return Control(name, {key: shares[key] for key in parameters.weights})
-
-
-def _percent(share: Fraction) -> str:
-    return f"{float(100 * share):.4g} %"
+    edits: tuple[Edit, ...]
+    arms: frozenset[str] | None = None

@@ -59,14 +59,15 @@ class Forecast:
 class Judgement:
     """A verdict on one expectation, after ``requests`` observations.
 
-    ``reason`` is one sentence in plain English. ``evidence`` is plain data (what ``json.dumps`` takes, no infinities),
-    its keys chosen by the expectation that made it.
+    ``reason`` is one sentence in plain English, ``observed`` what was seen in short, for a table. ``evidence`` is plain data (what
+    ``json.dumps`` takes, no infinities), its keys chosen by the expectation that made it.
     """
 
     verdict: Verdict
     reason: str
     requests: int
     evidence: Mapping[str, object] = field(default_factory=dict)
+    observed: str = ""
 
     def __str__(self) -> str:
         return f"{self.verdict} after {self.requests} requests: {self.reason}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from meshtest.meshes.access_log import Entry
+from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
+
+if TYPE_CHECKING:
+    from meshtest.bookinfo.behaviour import Behaviour, Counters
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Target:
     """Where a call is to be sent: a socket address, the Host it asks for, the address it comes from (None for any).
 
     `server_name` is the name that the other side must prove in TLS; None in the clear. It is not `certain` that a server for any host
-    (`*`) can prove each name.
+    (`*`) can prove each name. `proxy` is the name of the proxy there (`pod.namespace`).
     """
 
     address: tuple[str, int]
@@ -24,6 +29,7 @@ class Target:
     source: str | None = None
     server_name: str | None = None
     certain: bool = True
+    proxy: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,21 +48,92 @@ class Destination:
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule that decides a request: an entry of the `http` list of a VirtualService, where it stands, and where it sends requests."""
+    """The rule that decides a request: an entry of a list (`http`) of a VirtualService, where it stands, and where it sends requests."""
 
     resource: str
     number: int
     where: str
     destinations: tuple[Destination, ...] = ()
+    section: str = "http"
 
     @property
     def field(self) -> str:
         """The entry as people write it."""
-        return f"spec.http[{self.number}]"
+        return f"spec.{self.section}[{self.number}]"
 
     def __str__(self) -> str:
         sends = f" (to {', '.join(map(str, self.destinations))})" if self.destinations else ""
         return f"{self.resource} {self.field} at {self.where}{sends}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as an instance saw it: when (`time.monotonic()`), which pod, and what; of TCP a line as `target`, without a method."""
+
+    time: float
+    pod: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The (first) value of a header, None without one; its name in any case."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+
+class Pods(Protocol):
+    """The instances of workloads, where a test can say how they behave.
+
+    `instance` counts from 0; None means all instances of the workload. ValueError for a workload or an instance that does not exist.
+    """
+
+    def names(self, workload: str) -> Sequence[str]:
+        """The pods of a workload."""
+
+    def behave(self, workload: str, instance: int | None, behaviour: Behaviour) -> int:
+        """Put a behaviour in force, for each instance by itself; its number."""
+
+    def take_back(self, workload: str, instance: int | None, number: int) -> int:
+        """Take one behaviour back; what it held is answered. How many requests it has decided."""
+
+    def recover(self, workload: str, instance: int | None) -> None:
+        """Take all behaviours back, start what has crashed, make ready what is not."""
+
+    def release(self, workload: str, instance: int | None, number: int, most: int | None) -> int:
+        """Let go requests that a behaviour holds, the oldest first, at most so many; how many."""
+
+    def held(self, workload: str, instance: int | None, number: int) -> int:
+        """How many requests a behaviour holds now."""
+
+    def decided(self, workload: str, instance: int | None, number: int) -> int:
+        """How many requests a behaviour has decided."""
+
+    def observe(self, workload: str, instance: int | None) -> Counters:
+        """What instances have seen, together."""
+
+    def record(self, workload: str, instance: int | None) -> int:
+        """Start to record what instances are asked; the recording's number."""
+
+    def recorded(self, number: int, end: bool = False) -> list[Seen]:
+        """What a recording holds, in the order of time; `end` ends it."""
+
+    def crash(self, workload: str, instance: int | None) -> None:
+        """Reset all connections of instances, and refuse new ones; their sidecars stay."""
+
+    def start(self, workload: str, instance: int | None) -> None:
+        """Start those instances that have crashed."""
+
+    def restart(self, workload: str, instance: int | None) -> None:
+        """Start instances anew: nothing seen, no behaviours. Those that run crash first."""
+
+    def unready(self, workload: str, instance: int | None) -> None:
+        """Take instances out of their Services' endpoints; returns when every proxy has acknowledged it."""
+
+    def ready(self, workload: str, instance: int | None) -> None:
+        """Bring instances back into their Services' endpoints; returns when every proxy has acknowledged it."""
+
+    def finish(self, workload: str, instance: int | None, timeout: float) -> None:
+        """Wait until instances have answered all that they were asked; MeshError if they have not within `timeout` seconds."""
 
 
 class Authority(Protocol):
@@ -97,6 +174,36 @@ class Mesh(Protocol):
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """The rule that decides a request from a workload, or at the ingress gateway (None); None if no rule does."""
 
+    def token(self, target: Target) -> str:
+        """A new token, by which the proxies' log lines are told to be of requests that are sent there from now on.
+
+        Requests carry it in `User-Agent` (`meshtest.traffic.token`).
+        """
+
+    def logged(self, token: str, numbers: Collection[int]) -> Mapping[int, Entry]:
+        """What the first proxy logged of requests with a token, by their numbers; waits until all these are there.
+
+        What it logged of other numbers by then is given too. MeshError if it stays silent.
+        """
+
+    def passages(self, token: str, numbers: Collection[int]) -> Mapping[int, Sequence[Entry]]:
+        """What all proxies logged of these requests, in the order in which each reached them; waits until all is there."""
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there, so that `connection` can tell of it."""
+
+    def connection(self, client: tuple[str, int]) -> Sequence[Entry]:
+        """What all proxies logged of a TCP connection from this address, once it has ended."""
+
+    def stats(self, proxy: str, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of a workload's proxies (summed) or of one proxy, whose names a glob stands for.
+
+        All that was answered before this was asked is counted.
+        """
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> Sequence[Host]:
+        """How proxies see the hosts behind a Service (`meshtest.meshes.statistics.hosts`)."""
+
     def readiness(self) -> Target:
         """Where the ingress gateway says whether it is ready."""
 
@@ -105,6 +212,13 @@ class Mesh(Protocol):
 
     def workloads(self) -> Sequence[str]:
         """The names of all workloads, gateways included."""
+
+    @property
+    def pods(self) -> Pods:
+        """The instances of workloads, to say how they behave."""
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances."""
 
     def close(self) -> None:
         """End it; leaves nothing."""

@@ -13,6 +13,7 @@ from meshtest.resources.metadata import METADATA
 from meshtest.resources.problem import Problem, WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.resources.schema import (
+    FLAG,
     PORT,
     TEXT,
     Enum,
@@ -89,6 +90,7 @@ SERVICE = _open(
         "ports": ListOf(SERVICE_PORT),
         "internalTrafficPolicy": _ForAll(),
         "trafficDistribution": Unsupported(),
+        "publishNotReadyAddresses": FLAG,
     }
 )
 _CONTAINER = _open(

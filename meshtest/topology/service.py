@@ -37,7 +37,8 @@ class Service:
     """A Service of Kubernetes, or a host of a ServiceEntry, as istiod sees both (`pilot/pkg/model/service.go`).
 
     `address` is its cluster IP, or an address or CIDR range of a ServiceEntry; empty where it has none (a headless Service).
-    `selector` is empty when its endpoints are given apart. `exported_to` holds namespaces, or `*`.
+    `selector` is empty when its endpoints are given apart. `exported_to` holds namespaces, or `*`. `publishes_unready` is
+    `publishNotReadyAddresses`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Service:
     entry: bool = False
     external: bool = False
     subject_alt_names: tuple[str, ...] = ()
+    publishes_unready: bool = False
 
     def port(self, number: int) -> Port | None:
         """The port with this number, if there is one."""
@@ -85,6 +87,7 @@ def service(resource: Resource, address: str) -> Service:
         resource,
         resolution=Resolution.NONE if headless else Resolution.STATIC,
         exported_to=exported([name.strip() for name in names if name.strip()], resource.namespace),
+        publishes_unready=spec.get("publishNotReadyAddresses") is True,
     )
 
 

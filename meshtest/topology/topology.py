@@ -32,6 +32,8 @@ class Topology:
     localities: Mapping[str, Locality]
     credentials: Mapping[tuple[str, str, str], Resource] = field(default_factory=dict)
     """Secrets and ConfigMaps by kind, namespace and name."""
+    unready: frozenset[str] = frozenset()
+    """The addresses of instances that are not ready: Services leave them out, as Kubernetes does when a readiness probe fails."""
 
     @cached_property
     def by_hostname(self) -> Mapping[str, Service]:
@@ -42,6 +44,11 @@ class Topology:
     def by_address(self) -> Mapping[str, Instance]:
         """Instances by their address."""
         return {each.address: each for each in self.instances}
+
+    @cached_property
+    def ready(self) -> tuple[Instance, ...]:
+        """The instances that are ready."""
+        return tuple(each for each in self.instances if each.address not in self.unready)
 
     @cached_property
     def names(self) -> Mapping[str, tuple[Instance, ...]]:
@@ -64,9 +71,9 @@ class Topology:
         return self.localities.get(instance.node, NOWHERE)
 
     def endpoints(self, service: Service, port: Port) -> list[Endpoint]:
-        """The instances behind a port of a Service, in the order of the manifests."""
+        """The instances behind a port of a Service, in the order of the manifests; those that are ready, unless it publishes all."""
         out = []
-        for instance in self.instances:
+        for instance in self.instances if service.publishes_unready else self.ready:
             if instance.namespace == service.namespace and service.selects(instance.labels):
                 target = port.target if isinstance(port.target, int) else instance.ports.get(port.target)
                 if target is not None:

@@ -26,7 +26,7 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 class Attribution(Protocol):
     """Reads the version from an answer; a frozen value, so that two of them can be compared and printed."""
 
-    def __call__(self, status: int, headers: RawHeaders, body: bytes) -> str | None:
+    def __call__(self, status: int, headers: RawHeaders, body: bytes, /) -> str | None:
         """The version that answered, or None when the answer does not say."""
 
 

@@ -47,6 +47,10 @@ class Burst:
             self._expire()
         return self._recording.sample()
 
+    def stop(self) -> None:
+        """Sends no more; what is under way is awaited. May come from another thread."""
+        self._ends = min(self._ends, time.monotonic())
+
     def _next_due(self) -> float:
         """When the next request is due (monotonic seconds); infinity when no more are to be sent."""
         sent = len(self._recording)

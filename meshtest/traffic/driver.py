@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from meshtest.errors import MeshError
 from meshtest.traffic.attribution import Attribution, by_podname
@@ -14,6 +14,16 @@ from meshtest.traffic.payload import encode
 from meshtest.traffic.pool import Pool
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
+
+
+class Witness(Protocol):
+    """Who can say what became of the requests of a run."""
+
+    def user_agent(self) -> str:
+        """The ``User-Agent`` that the requests of the next run must have; ``{n}`` in it is a request's number."""
+
+    def explained(self, sample: Sample) -> Sample:
+        """The sample of that run, with its causes."""
 
 
 class Driver:
@@ -26,8 +36,9 @@ class Driver:
     * ``attribute``   reads the version from an answer
     * ``source``      local IP address to send from
     * ``user_agent``  the ``User-Agent`` unless the request has its own; ``{n}`` in it is the request's number in a run
+    * ``witness``     gives samples their causes, and requests the ``User-Agent`` by which it finds them
 
-    For one thread at a time. Raises ``MeshError`` when the host of the address has no IP address.
+    For one thread at a time (but for `stop`). Raises ``MeshError`` when the host of the address has no IP address.
     """
 
     def __init__(
@@ -39,15 +50,18 @@ class Driver:
         attribute: Attribution | None = None,
         source: str | None = None,
         user_agent: str = "meshtest",
+        witness: Witness | None = None,
     ) -> None:
         self.address = address
         self._connections = int(_at_least(1, "connections", connections))
         self._timeout = _above_zero("timeout", timeout)
         self._attribute = attribute or by_podname()
         self._user_agent = user_agent
+        self._witness = witness
         family, resolved = _resolve(*address)
         self._pool = Pool(family, resolved, source)
-        self._running = False
+        self._running: Burst | None = None
+        self._stopped = False
 
     def run(
         self,
@@ -74,7 +88,7 @@ class Driver:
             )
         if n is None and duration is None:
             raise ValueError("say how much to send: n requests, or a duration in seconds")
-        agent = self._user_agent if user_agent is None else user_agent
+        agent = self._agent(request, user_agent)
         plan = Plan(
             method=request.method,
             payload=encode(request, host or request.authority or _authority(*self.address), agent),
@@ -84,21 +98,40 @@ class Driver:
             connections=int(_at_least(1, "connections", self._connections if connections is None else connections)),
             timeout=self._timeout,
         )
-        return self._drive(plan)
+        sample = self._drive(plan)
+        return sample if self._witness is None else self._witness.explained(sample)
+
+    def _agent(self, request: Request, user_agent: str | None) -> str:
+        if self._witness is None:
+            return self._user_agent if user_agent is None else user_agent
+        if (own := request.header("User-Agent")) is not None:
+            raise ValueError(
+                f"causes are found by the User-Agent that meshtest gives to requests, and this one has its own: {own!r}; "
+                "leave it out, or ask without causes"
+            )
+        return self._witness.user_agent()
 
     def _drive(self, plan: Plan) -> Sample:
         if self._pool.closed:
             raise RuntimeError("this driver is closed; make a new one")
-        if self._running:
+        if self._running is not None:
             raise RuntimeError("this driver is running in another thread; use one driver a thread")
-        self._running = True
+        self._running = Burst(plan, self._pool, self._attribute)
+        if self._stopped:
+            self._running.stop()
         try:
-            return Burst(plan, self._pool, self._attribute).run()
+            return self._running.run()
         except BaseException:
             self._pool.reset()
             raise
         finally:
-            self._running = False
+            self._running = None
+
+    def stop(self) -> None:
+        """Ends the run, and each that follows, once the answers under way have come. May come from another thread."""
+        self._stopped = True
+        if (running := self._running) is not None:
+            running.stop()
 
     def renew(self) -> None:
         """Closes the open connections, so that the next run opens new ones."""

@@ -87,7 +87,8 @@ class Registry:
 
     @cached_property
     def _pods(self) -> list[Workload]:
-        return [self._pod(each) for each in self._topology.instances]
+        """A ServiceEntry selects pods that are ready (`onEvent` in `serviceregistry/kube/controller/pod.go`)."""
+        return [self._pod(each) for each in self._topology.ready]
 
     def _pod(self, instance: Instance) -> Workload:
         seen = self._topology.endpoint(instance, 0)

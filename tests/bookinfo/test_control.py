@@ -23,6 +23,7 @@ from tests.bookinfo.workloads import Workloads, instance
 from tests.traffic.scripted_server import Peer, Script, ScriptedServer
 
 Run = Callable[..., Workloads]
+COMMANDS = "add, behave, call, crash, observe, ping, prove, record, recorded, recover, release, remove, restart"
 
 
 def start(first_line: bytes, **options: Any) -> subprocess.Popen[bytes]:
@@ -173,12 +174,12 @@ def test_adding_is_all_or_nothing(run: Run) -> None:
     [
         (
             b'{"id": 7, "command": "explode"}',
-            {"id": 7, "error": "unknown command 'explode'; there are add, call, ping, prove, remove"},
+            {"id": 7, "error": f"unknown command 'explode'; there are {COMMANDS}"},
         ),
-        (b'{"id": 7}', {"id": 7, "error": "unknown command None; there are add, call, ping, prove, remove"}),
+        (b'{"id": 7}', {"id": 7, "error": f"unknown command None; there are {COMMANDS}"}),
         (
             b'{"id": 7, "command": ["ping"]}',
-            {"id": 7, "error": "unknown command ['ping']; there are add, call, ping, prove, remove"},
+            {"id": 7, "error": f"unknown command ['ping']; there are {COMMANDS}"},
         ),
         (b'{"id": 7, "command": "remove"}', {"id": 7, "error": "instances is a list of names of instances, not None"}),
         (b"[1]", {"id": None, "error": "a line holds one JSON object, not [1]"}),

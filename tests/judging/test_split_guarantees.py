@@ -12,7 +12,7 @@ import pytest
 
 from meshtest.judging.arms import SplitParameters
 from meshtest.judging.boundaries import Boundaries, boundaries
-from meshtest.judging.control import controls, miss_probability
+from meshtest.judging.defect import defects, miss_probability
 from meshtest.judging.distributions import Floats
 from meshtest.judging.exact import exact
 from meshtest.judging.verdict import Verdict
@@ -59,13 +59,13 @@ def test_exact_figures_of_the_method(row: tuple[tuple[int, int], float, *tuple[f
     ],
 )
 def test_two_arms_keep_their_error_rates(weights: dict[str, int], within: float, rates: dict[str, float]) -> None:
-    """False alarms stay below alpha and every control's miss below beta; nothing is lost between the verdicts."""
+    """False alarms stay below alpha and every defect's miss below beta; nothing is lost between the verdicts."""
     test = boundaries(SplitParameters(weights, within, **rates))  # type: ignore[arg-type]
     small, large = (float(arm.share) for arm in test.parameters.arms[-2:])
     right = exact(test, (small, large))
     assert right.violated <= test.parameters.alpha
     assert right.holds + right.violated == pytest.approx(1, abs=1e-9)
-    misses = [miss_probability(test, control) for control in controls(test.parameters)]
+    misses = [miss_probability(test, defect) for defect in defects(test.parameters)]
     assert max(misses) <= test.parameters.beta
     assert max(misses) > test.parameters.beta / 100 or within > 50
 
@@ -143,11 +143,11 @@ def test_exact_calculation_is_for_two_arms() -> None:
 
 @pytest.mark.parametrize(("weights", "within"), [((45, 30, 25), 24), ((1, 1, 1), 22), ((70, 20, 10), 20)])
 def test_three_arms_exactly(weights: tuple[int, int, int], within: float) -> None:
-    """For three arms, too, false alarms stay below alpha and every control's miss below beta: over all counts,
+    """For three arms, too, false alarms stay below alpha and every defect's miss below beta: over all counts,
     exactly."""
     parameters = SplitParameters(dict(zip("abc", weights, strict=True)), within, alpha=0.1, beta=0.1)
     test = boundaries(parameters)
-    shares = [{arm.name: arm.share for arm in parameters.arms}, *(control.shares for control in controls(parameters))]
+    shares = [{arm.name: arm.share for arm in parameters.arms}, *(defect.shares for defect in defects(parameters))]
     meshes = np.array([[float(mesh[arm.name]) for arm in parameters.arms] for mesh in shares])
     verdicts = three_arm_verdicts(test, meshes)
     assert sum(verdicts.values()) == pytest.approx(np.ones(len(meshes)), abs=1e-9)

@@ -47,7 +47,10 @@ class Unwatched:
     def progress(self, text: str) -> None:
         """Shows nothing."""
 
-    def reweighted(self, rule: Any, weights: Any) -> Any:
+    def before_control(self) -> None:
+        """Stands in no control's way."""
+
+    def edited(self, rule: Any, edits: Any) -> Any:
         """No rule is changed."""
         raise AssertionError(rule)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,19 +47,6 @@ def test_productpage_calls_through_both_sidecars(bookinfo: LocalMesh, put: Put) 
     assert answer.status_code == 200
     assert "Reviews served by" in answer.text
     assert "reviews-v3-" in answer.text
-    logs = {envoy.name: envoy for envoy in bookinfo._envoys.values()}
-    outbound = next(envoy for name, envoy in logs.items() if name.startswith("productpage"))
-    inbound = next(envoy for name, envoy in logs.items() if name.startswith("reviews-v3"))
-    assert_logged(outbound.access_log, "outbound|9080|v3|reviews.default.svc.cluster.local")
-    assert_logged(inbound.access_log, "inbound|9080||")
-
-
-def assert_logged(log: Any, text: str) -> None:
-    """An access log comes to hold a text (Envoy flushes it every 100 ms)."""
-    deadline = time.monotonic() + 20
-    while text not in log.read_text():
-        assert time.monotonic() < deadline, f"{text!r} never came into {log}: {log.read_text()[-2000:]}"
-        time.sleep(0.02)
 
 
 def test_acknowledged_is_effective(bookinfo: LocalMesh, put: Put) -> None:

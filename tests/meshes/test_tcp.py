@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections import Counter
 
@@ -235,3 +236,44 @@ def test_closed_when_taken_back(town: Town) -> None:
     town.put("")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(target.address)
+
+
+def test_connections_are_logged(town: Town) -> None:
+    """What became of a connection is known by its client's address, once it has ended: at the gateway, and at the sidecar behind."""
+    town.put(GATEWAY + SUBSETS + tcp_rules(f"[{{route: [{to('v2')}]}}]"))
+    for source, url, kind in (
+        (town.ingress, "tcp://tcp-echo:31400", "gateway"),
+        (town.workload(), "tcp://tcp-echo:9000", "outbound"),
+    ):
+        with source.connect(url) as connection:
+            client = connection.getsockname()
+            connection.sendall(b"hello\n")
+            assert connection.recv(100)
+        first, second = town.mesh.connection(client)
+        assert (first.kind, second.kind) == (kind, "inbound")
+        assert (first.summary, first.bytes_received, first.route_name) == ("0 - -", 6, "")
+        assert first.upstream_instance == second.proxy.partition(".")[0]
+        assert first.upstream_local_address == second.peer_address
+
+
+def test_connections_that_lead_nowhere(town: Town) -> None:
+    """A subset without endpoints is UH; a server name that no filter chain takes NR."""
+    tls = "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: tls}\nspec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443, name: tls, protocol: TLS}, hosts: [a.example.com], tls: {mode: PASSTHROUGH}}]}\n"
+    passed = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: tls}\nspec: {hosts: [a.example.com], gateways: [tls], tls: [{match: [{sniHosts: [a.example.com]}], route: [{destination: {host: web, port: {number: 443}}}]}]}\n"
+    town.put(
+        GATEWAY + tls + passed + SUBSETS.replace("version: v2", "version: v9") + tcp_rules(f"[{{route: [{to('v2')}]}}]")
+    )
+    for url, flag in (("tcp://tcp-echo:31400", "UH"), ("tcp://a.example.com:443", "NR")):
+        with town.ingress.connect(url) as connection:
+            client = connection.getsockname()
+            connection.sendall(b"hello\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100) == b""
+        (said,) = town.mesh.connection(client)
+        assert said.flags == (flag,)
+
+
+def test_connections_of_others(town: Town) -> None:
+    """A connection that the mesh does not know is a ValueError."""
+    with pytest.raises(ValueError, match=r"127.0.0.1:1 is no token or connection"):
+        town.mesh.connection(("127.0.0.1", 1))

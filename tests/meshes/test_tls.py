@@ -247,7 +247,7 @@ def test_many_servers(town: Town) -> None:
 
 def test_the_load_driver_says_that_it_cannot(town: Town) -> None:
     """Measuring over TLS is refused with a sentence."""
-    from meshtest.judging.expectation import split
+    from meshtest.judging.split import split
     from meshtest.traffic.request import GET
 
     town.put(gateway(f"[{https('[web.example.com]', SIMPLE)}]") + routes("[web.example.com]"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def note(mesh, name):
 def test_long(mesh, ingress):
     mesh.apply("canary.yaml")
     note(mesh, "started")
-    ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=0.1))
+    ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=0.1), causes=True)
 
 def test_longer(mesh, ingress):
     mesh.apply("canary.yaml")
@@ -62,13 +63,36 @@ def gone(left: dict[str, Any]) -> bool:
     return not any(map(alive, left["pids"])) and not any(map(os.path.exists, left["folders"]))
 
 
-def start(project: pytest.Pytester, *arguments: str) -> subprocess.Popen[str]:
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(project: pytest.Pytester) -> Iterator[Start]:
+    """Starts Python programs in the background; those that a failing test leaves are killed."""
+    with contextlib.ExitStack() as ends:
+
+        def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", *arguments]
+            run = subprocess.Popen(
+                command, cwd=project.path, stdout=subprocess.PIPE, text=True, process_group=0, **options
+            )
+            ends.callback(end, run)
+            return run
+
+        yield begin
+
+
+def end(run: subprocess.Popen[str]) -> None:
+    """End a program that still runs, and all of its processes."""
+    if run.poll() is None:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+
+
+def start_pytest(project: pytest.Pytester, start: Start, *arguments: str) -> subprocess.Popen[str]:
     """A pytest run in the background."""
     project.makepyfile(LONG)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    return subprocess.Popen(
-        command, cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
-    )
+    return start("pytest", "-p", "no:cacheprovider", *arguments, stderr=subprocess.STDOUT)
 
 
 def noted(project: pytest.Pytester, name: str = "started") -> dict[str, Any]:
@@ -79,9 +103,9 @@ def noted(project: pytest.Pytester, name: str = "started") -> dict[str, Any]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_kill_9(project: pytest.Pytester) -> None:
+def test_kill_9(project: pytest.Pytester, start: Start) -> None:
     """Killed in the middle of a verdict, pytest leaves nothing."""
-    run = start(project, "-k", "test_long and not longer")
+    run = start_pytest(project, start, "-k", "test_long and not longer")
     left = noted(project)
     assert all(map(alive, left["pids"]))
     run.kill()
@@ -90,9 +114,9 @@ def test_kill_9(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_ctrl_c(project: pytest.Pytester) -> None:
+def test_ctrl_c(project: pytest.Pytester, start: Start) -> None:
     """Ctrl-C in the middle of a verdict: partial figures, a clean exit, nothing left."""
-    run = start(project, "-k", "test_long and not longer")
+    run = start_pytest(project, start, "-k", "test_long and not longer")
     left = noted(project)
     wait_for(lambda: os.path.getsize(left["log"]), "requests were under way")
     os.killpg(run.pid, signal.SIGINT)
@@ -106,9 +130,9 @@ def test_ctrl_c(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_kill_9_of_all_workers(project: pytest.Pytester) -> None:
+def test_kill_9_of_all_workers(project: pytest.Pytester, start: Start) -> None:
     """Two workers with a mesh each, killed with their controller, leave nothing; the meshes had no address in common."""
-    run = start(project, "-n", "2")
+    run = start_pytest(project, start, "-n", "2")
     meshes = [noted(project), noted(project, "started-too")]
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
@@ -119,12 +143,11 @@ def test_kill_9_of_all_workers(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_up(project: pytest.Pytester) -> None:
+def test_up(project: pytest.Pytester, start: Start) -> None:
     """`meshtest up` prints the gateway's URL, which answers, and leaves nothing after Ctrl-C."""
     import httpx
 
-    command = [sys.executable, "-m", "meshtest", "up", "canary.yaml"]
-    run = subprocess.Popen(command, cwd=project.path, stdout=subprocess.PIPE, text=True, process_group=0)
+    run = start("meshtest", "up", "canary.yaml")
     assert run.stdout is not None
     url = run.stdout.readline().split()[2]
     assert httpx.get(f"{url}/reviews/0", trust_env=False).json()["podname"].startswith("reviews-v")
@@ -151,14 +174,13 @@ spec: {hosts: [web.example.com], gateways: [edge], http: [{route: [{destination:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_up_with_tls(project: pytest.Pytester) -> None:
+def test_up_with_tls(project: pytest.Pytester, start: Start) -> None:
     """Where the gateway speaks TLS, `meshtest up` says how to call it: where it is, and whom to trust."""
     import socket
     import ssl
 
     Path(project.path, "secure.yaml").write_text(TLS_ONLY)
-    command = [sys.executable, "-m", "meshtest", "up", "secure.yaml"]
-    run = subprocess.Popen(command, cwd=project.path, stdout=subprocess.PIPE, text=True, process_group=0)
+    run = start("meshtest", "up", "secure.yaml")
     assert run.stdout is not None
     words = run.stdout.readline().split()
     assert words[2] == "https://web.example.com"

@@ -18,6 +18,8 @@ def test_canary(mesh, ingress):
     ingress.expect(GET("/reviews/0"), split(v1=80, v2=20, within=10))
 """
 
+FAULT = "fault: {abort: {percentage: {value: 50}, httpStatus: 503}}"
+
 
 def test_a_split_that_holds(project: pytest.Pytester) -> None:
     """A right mesh passes; the table and JUnit carry the figures."""
@@ -58,6 +60,29 @@ def test_a_split_that_does_not_hold(project: pytest.Pytester) -> None:
         ]
     )
     result.stdout.no_fnmatch_line("*meshtest/source.py*")
+
+
+def test_causes_in_a_failure(project: pytest.Pytester) -> None:
+    """A verdict with causes says how often what was the reason, and shows a log line of each kind; the finding has them too."""
+    manifest = project.path / "canary.yaml"
+    assert "[{route: [" in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace("[{route: [", f"[{{{FAULT}, route: ["))
+    project.makepyfile(GREEN.replace("within=10)", "within=10), causes=True"))
+    result = project.runpytest_subprocess("--junit-xml=junit.xml")
+    result.stdout.fnmatch_lines(
+        [
+            "VIOLATED: GET /reviews/0 through the ingress gateway must be *",
+            "  causes: *503 FI fault_filter_abort*",
+            '    *"GET /reviews/0 HTTP/1.1" 503 FI fault_filter_abort *',
+        ]
+    )
+    case = ElementTree.parse(project.path / "junit.xml").getroot().find(".//testcase")
+    assert case is not None
+    properties = {each.get("name"): each.get("value") for each in case.iter("property")}
+    causes = json.loads(str(properties["meshtest.finding"]))["evidence"]["causes"]
+    assert causes["flags"].keys() == {"FI", "-"}
+    assert causes["flags"]["FI"] == causes["summaries"]["503 FI fault_filter_abort"]
+    assert len(causes["lines"]) == 1
 
 
 def test_whose_fault_it_is(project: pytest.Pytester) -> None:
@@ -147,6 +172,100 @@ def test_taken_back_whatever_happens(project: pytest.Pytester) -> None:
         """
     )
     project.runpytest_subprocess().assert_outcomes(passed=1, failed=1)
+
+
+def test_a_mesh_that_ended(project: pytest.Pytester) -> None:
+    """The test of that moment is told; the next one has a new mesh."""
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest import MeshError
+
+        def test_first(mesh):
+            envoy = next(iter(mesh._backend._envoys.values()))
+            envoy.process.kill()
+            envoy.process.wait()
+            with pytest.raises(MeshError, match="ended with status -9"):
+                mesh.apply("canary.yaml")
+
+        def test_second(mesh, ingress):
+            mesh.apply("canary.yaml")
+            assert ingress.get("/reviews/0").status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_meshes_do_not_pile_up(project: pytest.Pytester) -> None:
+    """Of several meshes those that were used last are kept; another one that is wanted again starts again."""
+    project.makefile(".yaml", shop=SHOP, stall=SHOP.replace("shop", "stall"))
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest.session import session_of
+
+        RATINGS = "http://ratings:9080/ratings/0"
+
+        def test_one(mesh):
+            assert mesh.workload("productpage-v1").get(RATINGS).status_code == 200
+
+        @pytest.mark.mesh_workloads("shop.yaml")
+        def test_another(mesh):
+            assert mesh.workload("shop").get("http://shop/").status_code == 200
+
+        @pytest.mark.mesh_workloads("stall.yaml")
+        def test_third(request, mesh):
+            assert mesh.workload("stall").get("http://stall/").status_code == 200
+            kept = session_of(request.config)._meshes.values()
+            assert ["shop" in each.topology.names for each in kept] == [True, False]
+
+        def test_again(mesh):
+            assert mesh.workload("productpage-v1").get(RATINGS).status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=4)
+
+
+def test_too_few_watches(project: pytest.Pytester) -> None:
+    """Meshes that leave too few inotify instances to another one are ended for it."""
+    project.makefile(".yaml", shop=SHOP)
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest.meshes.local import watches
+        from meshtest.session import session_of
+
+        def test_one(mesh):
+            assert mesh.kind == "local"
+
+        @pytest.fixture
+        def short(monkeypatch, request):
+            session = session_of(request.config)
+            monkeypatch.setattr(watches, "free", lambda wanted: wanted if not session._meshes else 0)
+
+        @pytest.mark.mesh_workloads("shop.yaml")
+        def test_another(short, mesh):
+            assert mesh.workload("shop").get("http://shop/").status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+SHOP = """
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: example/shop}]}
+"""
 
 
 def test_own_workloads(project: pytest.Pytester) -> None:
@@ -283,3 +402,31 @@ def test_a_run_without_meshes_is_left_alone(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.no_fnmatch_line("*mesh verdicts*")
     result.stdout.fnmatch_lines([">       assert 1 == 2"])
+
+
+def test_what_is_done_to_workloads_is_taken_back(project: pytest.Pytester) -> None:
+    """Also after a test that fails: the next one finds all workloads as they were."""
+    project.makepyfile(
+        """
+        def test_it_breaks(mesh, ingress):
+            mesh.apply("canary.yaml")
+            first = mesh.workload("reviews-v1")
+            first.fails(500)
+            first.instance(0).unready()
+            mesh.workload("reviews-v2").crashes()
+            assert ingress.get("/reviews/0").status_code == 200
+
+        def test_all_is_well(mesh, ingress):
+            mesh.apply("canary.yaml")
+            assert {ingress.get("/reviews/0").status_code for _ in range(20)} == {200}
+            with mesh.workload("reviews-v1").fails(500), mesh.workload("reviews-v2").fails(500):
+                assert ingress.get("/reviews/0").status_code == 500
+            assert ingress.get("/reviews/0").status_code == 200
+
+        def test_what_cannot_be(mesh):
+            mesh.workload("reviews-v1").instance(1).fails(503)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*ValueError: reviews-v1 has no instance 1: it has 1, counted from 0"])

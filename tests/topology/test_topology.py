@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,20 @@ def test_any_object_is_read_or_refused(
     else:
         assert all(made.endpoints(service, port) is not None for service in made.services for port in service.ports)
         assert all(isinstance(made.locality(each), Locality) for each in made.instances)
+
+
+def test_instances_that_are_not_ready() -> None:
+    """A Service leaves them out, unless it publishes addresses that are not ready."""
+    spec = "selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]"
+    services = "".join(
+        f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{{spec}{more}}}\n"
+        for name, more in (("web", ""), ("peers", ", publishNotReadyAddresses: true"))
+    )
+    found = read(deployment(more="replicas: 2") + services)
+    first, second = (each.address for each in found.instances)
+    unready = replace(found, unready=frozenset({first}))
+    behind = {
+        each.name: [endpoint.address for endpoint in unready.endpoints(each, each.ports[0])] for each in found.services
+    }
+    assert behind == {"web": [second], "peers": [first, second]}
+    assert [each.address for each in unready.ready] == [second]

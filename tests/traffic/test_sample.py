@@ -12,11 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meshtest.traffic.cause import Cause
 from meshtest.traffic.sample import Recording, Row, Sample, join
 
 # No timing assertions: a busy machine is no failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+CAUSES = st.sampled_from(
+    [None, Cause(status=503, flags=("UO",)), Cause(status=200, details="via_upstream", attempts=2)]
+)
 ROWS = st.lists(
     st.one_of(
         st.builds(
@@ -26,9 +30,16 @@ ROWS = st.lists(
             st.integers(100, 599),
             st.sampled_from(["v1", "v2", None]),
             st.none(),
+            CAUSES,
         ),
         st.builds(
-            Row, st.floats(0, 100), st.floats(0, 10), st.just(0), st.none(), st.sampled_from(["connect: refused", "x"])
+            Row,
+            st.floats(0, 100),
+            st.floats(0, 10),
+            st.just(0),
+            st.none(),
+            st.sampled_from(["connect: refused", "x"]),
+            CAUSES,
         ),
     ),
     max_size=50,
@@ -37,8 +48,11 @@ ROWS = st.lists(
 
 def of(rows: list[Row], began: float = 0.0) -> Sample:
     """A sample with these rows."""
-    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    return Sample(array("d", columns[0]), array("d", columns[1]), array("H", columns[2]), columns[3], columns[4], began)
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), (), ()]
+    causes = columns[5] if any(columns[5]) else None
+    return Sample(
+        array("d", columns[0]), array("d", columns[1]), array("H", columns[2]), columns[3], columns[4], began, causes
+    )
 
 
 def test_a_recording_keeps_the_send_order() -> None:
@@ -121,7 +135,25 @@ def test_csv_can_be_read_back(rows: list[Row]) -> None:
         Row(float(r["started"]), float(r["latency"]), int(r["status"]), r["version"] or None, r["error"] or None)
         for r in table
     ]
-    assert read == rows
+    assert [row[:5] for row in read] == [row[:5] for row in rows]
+
+
+@PATIENT
+@given(ROWS)
+def test_causes_are_counted(rows: list[Row]) -> None:
+    """Each request that the first proxy spoke of is counted once by its summary, and remarkable ones are listed; in CSV there are columns."""
+    sample = of(rows)
+    known = [row.cause for row in rows if row.cause]
+    if not known:
+        assert sample.causes is None
+        return
+    assert sample.known == known
+    assert sample.summaries().total() == sample.flags().total() == len(known)
+    assert sample.entries == [cause for cause in known if cause.flags == ("UO",)]
+    table = list(csv.DictReader(io.StringIO(sample.to_csv(), newline="")))
+    assert [row["flags"] for row in table] == [",".join(row.cause.flags) if row.cause else "" for row in rows]
+    with pytest.raises(ValueError, match="process that took the sample"):
+        sample.log(0)
 
 
 def test_samples_survive_pickling() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from meshtest.meshes.access_log import READINESS
+from meshtest.meshes.local.grounded_access_log import of_requests
 from meshtest.meshes.local.site import Address, Site
 
 Json = dict[str, Any]
@@ -40,7 +42,10 @@ def _watched(path: str) -> Json:
 
 
 def _readiness(address: Address) -> Json:
-    """Answers /healthz/ready with 200 and an empty body once the proxy works, as Istio's agent does on port 15021; else 503."""
+    """Answers /healthz/ready with 200 and an empty body once the proxy works, as Istio's agent does on port 15021; else 503.
+
+    A question with a token is logged, behind all that the proxy has logged before.
+    """
     filters = "type.googleapis.com/envoy.extensions.filters.http"
     check: Json = {
         "name": "envoy.filters.http.health_check",
@@ -55,6 +60,7 @@ def _readiness(address: Address) -> Json:
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "agent",
         "route_config": {"name": "agent", "virtual_hosts": []},
+        "access_log": [of_requests(READINESS)],
         "http_filters": [check, router],
     }
     return {

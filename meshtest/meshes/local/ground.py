@@ -3,7 +3,8 @@
 An Envoy takes an inotify instance for each file that it watches, and Linux allows a user 128 of them. So endpoints and
 certificates stand in their clusters and listeners, and routes in their listeners where they need not change under open connections.
 
-Addresses of listeners and endpoints, what policies ask of addresses, secrets, and what only interception makes possible are rewritten.
+Addresses of listeners and endpoints, what policies ask of addresses, secrets, access logs, and what only interception makes possible
+are rewritten.
 All else stays as it is.
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshtest.meshes.local.grounded_cluster import at, cluster
+from meshtest.meshes.local.grounded_access_log import logged
+from meshtest.meshes.local.grounded_cluster import at, cluster, discovered
 from meshtest.meshes.local.grounded_inbound import passed_on
 from meshtest.meshes.local.grounded_listener import listeners, pod_clusters, routed
 from meshtest.meshes.local.grounded_routes import routes
@@ -23,7 +25,7 @@ Json = dict[str, Any]
 
 
 def ground(grounds: Grounds) -> ProxyConfig:
-    """The same configuration, on loopback: routes that are watched, the others in the listeners, endpoints in the clusters."""
+    """The same configuration, on loopback: routes and endpoints that are watched, the others in the listeners and clusters."""
     clusters = {name: cluster(each, grounds) for name, each in grounds.config.clusters.items()}
     for name, address in passed_on(grounds).items():
         clusters[name] = at(grounds.config.clusters[INBOUND_PASSTHROUGH], name, [address])
@@ -35,9 +37,16 @@ def ground(grounds: Grounds) -> ProxyConfig:
         clusters[called.cluster] = at(grounds.config.clusters[PASSTHROUGH], called.cluster, behind)
     found = routes(grounds)
     inline = {name: each for name, each in found.items() if grounds.watched(name) is None}
-    made = {name: routed(each, inline, grounds.watched) for name, each in listeners(grounds, pods).items()}
+    gateway = grounds.site.instance.gateway
+    made = {
+        name: logged(routed(each, inline, grounds.watched), gateway) for name, each in listeners(grounds, pods).items()
+    }
     asked = _asked(made)
-    return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, {})
+    endpoints: dict[str, Json] = {}
+    for name in grounds.config.endpoints:
+        if file := grounds.discovered(name):
+            clusters[name], endpoints[name] = discovered(clusters[name], file)
+    return ProxyConfig(made, {name: each for name, each in found.items() if name in asked}, clusters, endpoints)
 
 
 def _asked(listeners: dict[str, Json]) -> set[str]:

@@ -52,6 +52,14 @@ def at(given: Json, name: str, addresses: Sequence[Address]) -> Json:
     return {**out, "type": "STATIC", "lb_policy": "RANDOM", "load_assignment": assignment}
 
 
+def discovered(grounded: Json, file: str) -> tuple[Json, Json]:
+    """The same cluster, whose endpoints stand in a file; and they."""
+    kind = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+    source = {"path_config_source": {"path": file}, "resource_api_version": "V3"}
+    out = {**_without(grounded, "load_assignment"), "type": "EDS", "eds_cluster_config": {"eds_config": source}}
+    return out, {"@type": kind, **grounded["load_assignment"]}
+
+
 def _only_port(given: Json) -> int:
     (member,) = given["load_assignment"]["endpoints"][0]["lb_endpoints"]
     return int(member["endpoint"]["address"]["socket_address"]["port_value"])

@@ -38,6 +38,8 @@ class Grounds:
     vault: Vault
     shared: dict[tuple[int, str], Json] = field(default_factory=dict)
     """Grounded clusters that look the same to all proxies of a namespace, by their id and the namespace."""
+    discovered: Callable[[str], str | None] = lambda name: None
+    """Gives the file for the endpoints of a cluster, None to have them in the cluster."""
 
     @property
     def proxy(self) -> Proxy:

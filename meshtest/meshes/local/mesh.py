@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,24 +14,30 @@ from pathlib import Path
 from meshtest.authority import Authority
 from meshtest.errors import MeshError
 from meshtest.explain.decision import decide
+from meshtest.meshes.access_log import Entry
 from meshtest.meshes.call import Call, call_of
-from meshtest.meshes.local import change
+from meshtest.meshes.local import change, observation, watches
+from meshtest.meshes.local.access_logs import AccessLogs
 from meshtest.meshes.local.destinations import destinations
+from meshtest.meshes.local.discovery import Discovery
 from meshtest.meshes.local.entrance import entrance, urls
-from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.loopback import Loopback
+from meshtest.meshes.local.pods import Pods
 from meshtest.meshes.local.site import Sites, sites
 from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upstreams, workloads
 from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Rule, Target
+from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
+from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.translate.inbound_port import inbound_ports
@@ -42,6 +48,7 @@ Keyed = Mapping[tuple[str, str, str, str], Resource]
 
 _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
 _MOST_WATCHED = 8  # route configurations of a gateway; each takes an inotify instance
+_RESERVE = 24  # inotify instances that endpoints which are discovered leave to others: enough for one more Bookinfo
 _ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
@@ -78,6 +85,8 @@ class LocalMesh:
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
+        self._present = topology  # with those instances ready that are
+        self._discovery = Discovery(lambda wanted: max(watches.free(wanted + _RESERVE) - _RESERVE, 0))
         self._executable = binary()
         self._loopback = Loopback()
         self._guardian: Guardian | None = None
@@ -121,7 +130,7 @@ class LocalMesh:
         for address, each in new.items():
             change.write_initial(self._envoys[address], each.grounded)
         self._take(new)
-        check_watches(sum(2 + len(config.routes) for config in self._sent.values()))
+        watches.check(sum(2 + len(config.routes) for config in self._sent.values()))
         for envoy in self._envoys.values():
             envoy.start(self._executable, guardian.group)
 
@@ -149,13 +158,26 @@ class LocalMesh:
         """What each proxy is to be sent, by its instance's address."""
         shared: dict[tuple[int, str], Json] = {}
         out = {}
-        for address, envoy in self._envoys.items():
-            config = translate(snapshot, Proxy(envoy.site.instance))
+        configs = {address: translate(snapshot, Proxy(each.site.instance)) for address, each in self._envoys.items()}
+        self._discover(configs)
+        for address, config in configs.items():
+            envoy = self._envoys[address]
             self._large.update(name for name, routes in config.routes.items() if is_large(routes))
-            watched = self._watched(envoy, config)
-            grounds = Grounds(snapshot, config, envoy.site, self._sites, watched, self._vault, shared)
+            files = (self._watched(envoy, config), self._discovered(envoy))
+            grounds = Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
             out[address] = _Config(grounds, ground(grounds))
         return out
+
+    def _discover(self, configs: Mapping[str, ProxyConfig]) -> None:
+        """Find the clusters whose endpoints are to be watched; gateways come first."""
+        self._discovery.look(
+            dict(sorted(configs.items(), key=lambda pair: not self._envoys[pair[0]].site.instance.gateway))
+        )
+
+    def _discovered(self, envoy: Envoy) -> Callable[[str], str | None]:
+        """The file for the endpoints of a cluster that an instance has left or joined."""
+        proxy = envoy.site.instance.address
+        return lambda name: envoy.endpoints_file(name) if self._discovery.has(proxy, name) else None
 
     def _watched(self, envoy: Envoy, config: ProxyConfig) -> Callable[[str], str | None]:
         """Routes are watched where traffic flows: at gateways (as many as there may be), in sidecars for the ports of workloads.
@@ -182,9 +204,12 @@ class LocalMesh:
 
         WrongResources names what translates, and cannot be run here.
         """
-        self.check()
         check_limits(resources.values(), self._sites.apart)
-        snapshot = Snapshot(self.topology, tuple(resources.values()), self._memory)
+        self._change(Snapshot(self._present, tuple(resources.values()), self._memory))
+
+    def _change(self, snapshot: Snapshot) -> None:
+        """Bring all proxies to what follows from a snapshot."""
+        self.check()
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
         before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
@@ -195,7 +220,7 @@ class LocalMesh:
         try:
             self._stand(after)
             change.take(steps)
-        except MeshError:
+        except BaseException:  # also what interrupts a test: what is sent must be what is known to be
             with contextlib.suppress(MeshError):  # the first error is the one to know
                 change.take([step.back() for step in steps])
                 self._workloads.add(before)
@@ -206,6 +231,42 @@ class LocalMesh:
         self._standing = after
         self._snapshot = snapshot
         self._take(new)
+
+    def _set_unready(self, unready: frozenset[str]) -> None:
+        """Make exactly these instances (by address) be out of their Services' endpoints."""
+        self._discovery.move(unready ^ self._present.unready)
+        self._discover({address: each.config for address, each in self._grounds.items()})
+        present = replace(self.topology, unready=unready) if unready else self.topology
+        self._change(Snapshot(present, self._snapshot.resources, self._memory))
+        self._present = present
+
+    @cached_property
+    def pods(self) -> Pods:
+        """The instances of workloads, to say how they behave."""
+        assert self._workloads is not None
+        return Pods(self.topology, self._workloads, self._stand_ins, self._set_unready, self._finish)
+
+    def _finish(self, instance: Instance, timeout: float) -> None:
+        """Wait until an instance has answered all that was sent to its sidecar before."""
+        envoy, deadline = self._envoys[instance.address], time.monotonic() + timeout
+        envoy.wait_ready(deadline)
+        while under_way := envoy.under_way():
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"{instance.name} has {under_way} requests under way that it has not answered in {timeout:g} s; "
+                    "does a behaviour hold them? recovers() takes it back"
+                )
+            time.sleep(0.002)
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances; harmless, and next to nothing, if nothing was."""
+        if "pods" not in self.__dict__:
+            return
+        self.pods.take_all_back()
+        if self._discovery.moved:
+            self._discovery.settle()
+            self._present = self.topology  # whatever becomes of this change, the next one is to this
+            self._change(Snapshot(self.topology, self._snapshot.resources, self._memory))
 
     def _stand(self, stand_ins: Mapping[str, Json]) -> None:
         assert self._workloads is not None
@@ -287,7 +348,7 @@ class LocalMesh:
 
     def _target(self, way: _Way, call: Call) -> Target:
         listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
-        return Target(listener, way.host, server_name=name, certain=way.certain)
+        return Target(listener, way.host, server_name=name, certain=way.certain, proxy=way.envoy.name)
 
     def rule(self, workload: str | None, request: Request) -> Rule | None:
         """What the translated routes say of a request."""
@@ -297,7 +358,11 @@ class LocalMesh:
         found = decide(config, way.listener, way.host, request, _server_name(way, call))
         if found is None:
             return None
-        return Rule(found.resource, found.rule, found.where, destinations(self._snapshot, config, found.clusters))
+        snapshot = self._snapshot
+        if self._present is not self.topology:  # that nobody is ready is for traffic to find
+            snapshot = Snapshot(self.topology, snapshot.resources)
+            config = translate(snapshot, Proxy(way.envoy.site.instance))
+        return Rule(found.resource, found.rule, found.where, destinations(snapshot, config, found.clusters))
 
     def _way(self, workload: str | None, call: Call) -> _Way:
         """Where a call meets its first proxy."""
@@ -313,6 +378,51 @@ class LocalMesh:
         if envoy.site.instance.gateway:
             raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
         return _Way(envoy, listener_for(self._grounds[address], call), call.authority)
+
+    @cached_property
+    def _logs(self) -> AccessLogs:
+        envoys = {envoy.name: envoy for envoy in self._envoys.values()}
+        logs = {name: envoy.access_log for name, envoy in envoys.items()}
+        return AccessLogs(
+            logs,
+            lambda: observation.owners(self._sites),
+            lambda name, user_agent: change.settle([envoys[name]], user_agent),
+        )
+
+    def token(self, target: Target) -> str:
+        """A new token for requests that are sent there."""
+        return self._logs.token(target)
+
+    def logged(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
+        """What the first proxy logged of requests with a token."""
+        return self._logs.first(token, numbers)
+
+    def passages(self, token: str, numbers: Collection[int]) -> dict[int, list[Entry]]:
+        """What all proxies logged of these requests."""
+        return self._logs.passages(token, numbers)
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there."""
+        self._logs.connected(target, client)
+
+    def connection(self, client: tuple[str, int]) -> list[Entry]:
+        """What all proxies logged of a TCP connection from this address."""
+        return self._logs.connection(client)
+
+    def stats(self, proxy: str, pattern: str) -> dict[str, int]:
+        """Counters and gauges, by a glob over their names."""
+        return observation.stats(self._proxies(proxy), pattern)
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
+        """How proxies see the hosts behind a Service."""
+        return observation.hosts(self._proxies(proxy), host, subset, self._sites)
+
+    def _proxies(self, name: str) -> list[Envoy]:
+        """Those of a workload, or the one of this name."""
+        if named := [envoy for envoy in self._envoys.values() if name in (envoy.name, envoy.site.instance.name)]:
+            return named
+        self._of(name)
+        return [self._envoys[each.address] for each in self.topology.names[name]]
 
     def readiness(self) -> Target:
         """The ingress gateway's readiness listener."""

@@ -148,7 +148,16 @@ def _more_ports(snapshot: Snapshot, site: Site) -> Iterator[tuple[str, Json]]:
             known.add(number)
             name = f"{name_of(instance)}:{number}"
             listen = [_listen(site, number, each.protocol)]
-            yield name, {**_instance(instance), "name": name, "listen": listen, **_certified(instance, [each])}
+            yield (
+                name,
+                {
+                    **_instance(instance),
+                    "name": name,
+                    "pod": name_of(instance),
+                    "listen": listen,
+                    **_certified(instance, [each]),
+                },
+            )
 
 
 def _outside(outside: Outside, address: Address) -> Json:

@@ -8,6 +8,7 @@ import os
 import selectors
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from meshtest.errors import MeshError
 Json = dict[str, Any]
 
 DEADLINE = 20.0  # seconds; it takes 0.1
+_CHUNK = 1 << 20
 
 
 class Workloads:
@@ -27,6 +29,8 @@ class Workloads:
     def __init__(self, log: Path, group: int) -> None:
         self._log = log
         self._commands = 0
+        self._read = b""
+        self._turn = threading.Lock()
         self._running: dict[str, Json] = {}
         self._calling: dict[str, Json] = {}
         package_root = str(Path(__file__).parents[3])
@@ -54,7 +58,7 @@ class Workloads:
 
     def prove(self, authority: Authority, folder: Path, trusted: str) -> None:
         """Give it what to speak TLS with; keys pass through files in `folder`."""
-        self._command("prove", authority=[authority.pem, authority.key], folder=str(folder), trusted=trusted)
+        self.command("prove", authority=[authority.pem, authority.key], folder=str(folder), trusted=trusted)
 
     def add(self, wanted: Mapping[str, Json]) -> None:
         """Start those of these stand-ins that do not run yet, or run as something else."""
@@ -62,7 +66,7 @@ class Workloads:
         if ends := [each["name"] for each in begins if each["name"] in self._running]:
             self._remove(ends)
         if begins:
-            self._command("add", instances=begins)
+            self.command("add", instances=begins)
             self._running |= {each["name"]: each for each in begins}
 
     def keep(self, wanted: Mapping[str, Json]) -> None:
@@ -74,20 +78,24 @@ class Workloads:
         """Make workloads call Services at these addresses."""
         changed = {name: each for name, each in upstreams.items() if self._calling.get(name) != each}
         if changed:
-            self._command("call", upstreams=changed)
+            self.command("call", upstreams=changed)
             self._calling |= changed
 
     def _remove(self, names: list[str]) -> None:
-        self._command("remove", instances=names)
+        self.command("remove", instances=names)
         for name in names:
             del self._running[name]
 
-    def _command(self, name: str, **members: Any) -> None:
-        self._commands += 1
-        self._send({"id": self._commands, "command": name, **members})
-        answer = self._receive()
+    def command(self, name: str, **members: Any) -> Json:
+        """Give a command of `meshtest.bookinfo.control`, and return the reply; MeshError if it is refused. Threads take turns."""
+        with self._turn:
+            self._commands += 1
+            self._send({"id": self._commands, "command": name, **members})
+            while (answer := self._receive()).get("id") != self._commands:
+                pass  # the reply to a command that was interrupted
         if "error" in answer:
             raise MeshError(f"the stand-in workloads refuse to {name}: {answer['error']}")
+        return answer
 
     def wait_ready(self) -> None:
         """Wait until every workload listens; MeshError says which address could not be had."""
@@ -122,12 +130,15 @@ class Workloads:
         deadline = time.monotonic() + DEADLINE
         with selectors.DefaultSelector() as waiting:
             waiting.register(self.process.stdout, selectors.EVENT_READ)
-            if not waiting.select(deadline - time.monotonic()):
-                raise MeshError(f"the workloads did not answer in {DEADLINE:g} s. Their log:\n{self._tail()}")
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            self.check()
+            while b"\n" not in self._read:
+                if not waiting.select(deadline - time.monotonic()):
+                    raise MeshError(f"the workloads did not answer in {DEADLINE:g} s. Their log:\n{self._tail()}")
+                data = os.read(self.process.stdout.fileno(), _CHUNK)
+                if not data:
+                    self.process.wait()
+                    self.check()
+                self._read += data
+        line, _, self._read = self._read.partition(b"\n")
         return dict(json.loads(line))
 
     def _tail(self) -> str:

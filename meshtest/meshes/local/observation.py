@@ -1,0 +1,47 @@
+"""What running proxies of the local mesh are asked: statistics, and the state of hosts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from meshtest.meshes import statistics
+from meshtest.meshes.local.change import settle
+from meshtest.meshes.local.envoy import Envoy
+from meshtest.meshes.local.site import Sites
+from meshtest.meshes.passage import Owner
+
+
+def stats(envoys: Sequence[Envoy], pattern: str) -> dict[str, int]:
+    """Counters and gauges, summed over proxies; what was answered before is counted."""
+    settle(envoys)
+    query = f"format=json&filter={quote(statistics.expression(pattern), safe='')}"
+    found: Counter[str] = Counter()
+    for envoy in envoys:
+        found.update(statistics.numbers(envoy.admin(f"/stats?{query}")))
+    return dict(found)
+
+
+def hosts(envoys: Sequence[Envoy], host: str, subset: str | None, sites: Sites) -> list[statistics.Host]:
+    """How each of the proxies sees the hosts behind a Service."""
+    settle(envoys)
+    names = {address: owner.name for address, owner in owners(sites).items()}
+    return [
+        each
+        for envoy in envoys
+        for each in statistics.hosts(envoy.admin("/clusters?format=json"), envoy.name, host, subset, names)
+    ]
+
+
+def owners(sites: Sites) -> dict[str, Owner]:
+    """Whose each address (`ip:port`) is; proxies listen at all that are not of workloads."""
+    out = {f"{place[0]}:{place[1]}": Owner("outside") for place in [sites.outside]}
+    for name, host in sites.hosts.items():
+        out |= {f"{host.address}:{port}": Owner(name) for port in host.chosen.values()}
+    for site in sites.by_address.values():
+        name, proxy = site.instance.name, f"{site.instance.name}.{site.instance.namespace}"
+        for purpose, port in site.place.chosen.items():
+            listens = not purpose.startswith("workload ")
+            out[f"{site.address}:{port}"] = Owner(name, proxy if listens else "")
+    return out

@@ -1,0 +1,193 @@
+"""Reaching a verdict on an expectation of the traffic from a source, and showing that it can fail."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from meshtest.errors import MeshError, PolicyViolation, ResourceError
+from meshtest.evidence import Finding, finding
+from meshtest.judging.answers import Reading
+from meshtest.judging.control import Control, Edit
+from meshtest.judging.expectation import Expectation, Trial
+from meshtest.judging.experiment import Experiment, Lab
+from meshtest.judging.verdict import Judgement, Verdict
+from meshtest.meshes.protocol import Mesh, Rule, Target
+from meshtest.traffic.attribution import by_podname
+from meshtest.traffic.driver import Driver
+from meshtest.traffic.request import Request
+from meshtest.traffic.sample import Sample, join
+
+
+class Watch(Protocol):
+    """Who wants to know what a source finds, and can make a mesh wrong on purpose."""
+
+    def record(self, found: Finding) -> None:
+        """Keep a finding for the reports."""
+
+    def progress(self, text: str) -> None:
+        """Show how far a verdict is; an empty text clears it."""
+
+    def before_control(self) -> None:
+        """May end the test where a control has no meaning."""
+
+    def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
+        """A while in which what the test has applied is changed so."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is sent for a verdict, and how; see `Source.expect`."""
+
+    what: Request
+    attribute: Reading | None = None
+    connections: int | None = None
+    timeout: float = 10.0
+    transport_errors: int = 0
+    causes: bool = False
+
+
+class Sender(Protocol):
+    """Where requests come from."""
+
+    mesh: Mesh
+    workload: str | None
+    watch: Watch
+
+    def driver(
+        self,
+        what: Request,
+        attribute: Reading | None = None,
+        connections: int | None = None,
+        timeout: float = 10.0,
+        causes: bool = False,
+    ) -> Driver:
+        """A driver that sends where the request comes in."""
+
+    def target(self, what: Request | str) -> Target:
+        """Where it comes in."""
+
+    def lab(self, load: Load, samples: list[Sample]) -> Lab:
+        """What an experiment with this load can do; what it measures is added to `samples`."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One expectation of one load, from its begin to its finding."""
+
+    sender: Sender
+    load: Load
+    expectation: Expectation | Experiment
+    control: str = ""
+    samples: list[Sample] = field(default_factory=list)
+
+    def judged(self, reach: Callable[[], None], judgement: Callable[[], Judgement]) -> tuple[Finding, Judgement]:
+        """Reach a verdict and record it; also what is known when something interrupts."""
+        sender, watch = self.sender, self.sender.watch
+        rule = sender.mesh.rule(sender.workload, self.load.what)
+        _check(rule, self.expectation)
+        began = time.monotonic()
+        try:
+            reach()
+            if judgement().verdict is not Verdict.HOLDS:
+                sender.mesh.check()  # broken surroundings are not the policy's fault
+        finally:
+            seconds = time.monotonic() - began
+            watch.progress("")
+            found = finding(
+                str(sender),
+                self.load.what,
+                self.expectation,
+                judgement(),
+                rule,
+                join(*self.samples),
+                seconds,
+                self.control,
+            )
+            watch.record(found)
+        return found, judgement()
+
+
+def prove(
+    sender: Sender, load: Load, expectation: Expectation | Experiment, control: str = ""
+) -> tuple[Finding, Judgement]:
+    """The verdict on an expectation, recorded; `control` says how the mesh was made wrong on purpose, if it was."""
+    case = _Case(sender, load, expectation, control)
+    if hasattr(expectation, "conduct"):
+        return _conducted(case, cast("Experiment", expectation))
+    return _tried(case, expectation)
+
+
+def _tried(case: _Case, expectation: Expectation) -> tuple[Finding, Judgement]:
+    sender, load = case.sender, case.load
+    trial = expectation.begin()
+    reading = expectation.reading(load.attribute or by_podname())
+    causes = load.causes or expectation.causes
+    with sender.driver(load.what, reading, load.connections, load.timeout, causes) as driver:
+        return case.judged(lambda: _reach(case, driver, trial), trial.judgement)
+
+
+def _reach(case: _Case, driver: Driver, trial: Trial) -> None:
+    what, samples, watch = case.load.what, case.samples, case.sender.watch
+    host = case.sender.target(what).host
+    watch.progress(f"{what}: {trial.forecast()}")
+    while trial.verdict is None:
+        samples.append(driver.run(what, trial.suggested_batch(), host=host))
+        _check_errors(samples, what, case.load.transport_errors)
+        trial.take(samples[-1])
+        watch.progress(f"{what}: {trial.requests} requests, {trial.observed}; about {trial.remaining()} more")
+
+
+def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:
+    found = [Judgement(Verdict.UNDECIDED, "the experiment was interrupted", 0)]
+
+    def reach() -> None:
+        found.append(experiment.conduct(case.sender.lab(case.load, case.samples)))
+
+    return case.judged(reach, lambda: found[-1])
+
+
+def control(sender: Sender, load: Load, expectation: Expectation | Experiment, wrong: Control) -> Judgement:
+    """The verdict in a mesh made wrong on purpose; PolicyViolation unless it is VIOLATED, and by the control alone."""
+    rule = sender.mesh.rule(sender.workload, load.what)
+    with sender.watch.edited(rule, wrong.edits):
+        found, judgement = prove(sender, load, expectation.strict(), wrong.name)
+    if judgement.verdict is not Verdict.VIOLATED:
+        raise PolicyViolation(f"the control ({wrong.name}) was not noticed.\n{found.message()}", judgement)
+    if strangers := _strangers(wrong, found):
+        raise PolicyViolation(
+            f"the control ({wrong.name}) came out otherwise: answers from {strangers}, which it gives nothing; "
+            f"look at the labels of the subsets.\n{found.message()}",
+            judgement,
+        )
+    return judgement
+
+
+def _strangers(wrong: Control, found: Finding) -> str:
+    """Who answered although a control gives them nothing: then VIOLATED had another cause than the control."""
+    if wrong.arms is None:
+        return ""
+    answered = [arm["arm"] for arm in found.evidence.get("arms", ()) if arm["count"]]
+    return ", ".join(str(arm) for arm in answered if arm not in wrong.arms)
+
+
+def _check(rule: Rule | None, expectation: Expectation | Experiment) -> None:
+    """A destination that does not exist is said before a request is sent, unless its effect may be what is expected."""
+    missing = [each.missing for each in rule.destinations if each.missing] if rule else []
+    if rule and missing and not getattr(expectation, "causes", False):
+        raise ResourceError(f"{rule.where}: {rule.resource} {rule.field}: {'; '.join(missing)}")
+
+
+def _check_errors(samples: list[Sample], what: Request, limit: int) -> None:
+    errors: Counter[str] = sum((sample.errors for sample in samples), Counter())
+    if errors.total() > limit:
+        sent = sum(map(len, samples))
+        kinds = ", ".join(f"{count} x {error}" for error, count in errors.most_common())
+        raise MeshError(
+            f"{errors.total()} of {sent} requests ({what}) got no HTTP answer at all: {kinds}. "
+            f"They say nothing about the policy; allow some with transport_errors=, or look at the proxy"
+        )
