@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.permissions import Permissions
+    from meshtest.judging.received import Received, received
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
+    from meshtest.matrix import permissions
     from meshtest.source import Source
     from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
     from meshtest.traffic.driver import Driver
@@ -32,9 +35,12 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.permissions": ("Permissions",),
+    "meshtest.judging.received": ("Received", "received"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
+    "meshtest.matrix": ("permissions",),
     "meshtest.source": ("Source",),
     "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
     "meshtest.traffic.driver": ("Driver",),
@@ -62,7 +68,9 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "MeshtestError",
     "POST",
     "PUT",
+    "Permissions",
     "PolicyViolation",
+    "Received",
     "Request",
     "ResourceError",
     "Sample",
@@ -79,6 +87,8 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_json",
     "by_podname",
     "judge",
+    "permissions",
+    "received",
     "request",
     "split",
 ]

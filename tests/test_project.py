@@ -32,7 +32,9 @@ PUBLIC = [
     ),
     *(
         "PUT",
+        "Permissions",
         "PolicyViolation",
+        "Received",
         "Request",
         "ResourceError",
         "Sample",
@@ -44,7 +46,18 @@ PUBLIC = [
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *(
+        "answered",
+        "by_body",
+        "by_header",
+        "by_json",
+        "by_podname",
+        "judge",
+        "permissions",
+        "received",
+        "request",
+        "split",
+    ),
 ]
 
 
