@@ -61,6 +61,11 @@ class Mesh:
         return self._backend.kind
 
     @property
+    def capabilities(self) -> frozenset[str]:
+        """What this mesh can do that not every mesh can: `mutual-tls`, `pod-addresses`; the marker `mesh_needs` asks for it."""
+        return frozenset(self._backend.capabilities)
+
+    @property
     def authority(self) -> Authority:
         """The certificate authority of this run, which clients here trust: `pem` is its certificate, `certificate(name)` issues one."""
         return self._backend.authority
@@ -266,8 +271,10 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
 
     session = session_of(request.config)
     mutation = _mutation(request)
+    backend = session.backend(request.node)
+    _check_needs(request.node, backend)
     own = Mesh(
-        session.backend(request.node),
+        backend,
         request.path.parent,
         request.node.nodeid,
         session.connections,
@@ -280,6 +287,17 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         yield own
     finally:
         own.restore()
+
+
+def _check_needs(item: pytest.Item, backend: Backend) -> None:
+    """Skip a test that needs (marker `mesh_needs`) what this mesh cannot do, and say what; a need that nobody knows is an error."""
+    from meshtest.meshes.protocol import CAPABILITIES
+
+    for name in (name for marker in item.iter_markers("mesh_needs") for name in marker.args):
+        if name not in CAPABILITIES:
+            raise pytest.UsageError(f"{item.nodeid}: mesh_needs({name!r}): a mesh can have {', '.join(CAPABILITIES)}")
+        if name not in backend.capabilities:
+            pytest.skip(f"the mesh ({backend.kind}) has no {name}: {CAPABILITIES[name]}")
 
 
 def _mutation(request: pytest.FixtureRequest) -> Substitution | None:
