@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutan
 RULE = "http://rule.example.com/"
 DESTINATIONS = "http://destinations.example.com/"
 SENT = {"x-set": "mine", "x-add": "mine", "x-secret": "mine", "x-other": "mine"}
-ARRIVES = received(headers={"x-set": "mesh", "x-add": "mine,mesh", "x-secret": None, "x-other": "mine"}, within=20)
+ARRIVES = received(headers={"x-set": "mesh", "x-add": "mine, mesh", "x-secret": None, "x-other": "mine"}, within=20)
 
 
 def test_requests(mesh, ingress):
@@ -25,7 +25,7 @@ def test_requests(mesh, ingress):
 def test_answers(mesh, ingress):
     """A rule's `response` does the same with what the workload answers."""
     mesh.apply("test_headers.yaml")
-    changed = {"x-stage": "canary", "x-via": "own,edge", "x-build": None, "x-other": "own"}
+    changed = {"x-stage": "canary", "x-via": "own, edge", "x-build": None, "x-other": "own"}
     own = {"x-stage": "own", "x-via": "own", "x-build": "own", "x-other": "own"}
     with mesh.workload("echo-v2").fails(200, answer_headers=own):
         ingress.expect(GET(RULE), answered(200, headers=changed, within=20))
@@ -44,7 +44,7 @@ def test_destinations(mesh, ingress):
     """Each destination of a rule can have manipulations of its own, which leave the requests to the other ones alone."""
     mesh.apply("test_headers.yaml")
     request = GET(DESTINATIONS, headers={"x-to": "mine", "x-secret": "mine"})
-    shares = {"v1 v1 - v1 application/json": 50, "v2 mine,v2 mine v2 -": 50}
+    shares = {"v1 v1 - v1 application/json": 50, "v2 mine, v2 mine v2 -": 50}
     ingress.expect(request, split(shares, within=20), attribute=by_what_was_changed)
 
 

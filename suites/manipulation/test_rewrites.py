@@ -42,10 +42,10 @@ def test_authority(mesh, ingress):
 
 
 def test_redirects(mesh, ingress):
-    """A redirect replaces those parts of the URL that it names, and keeps the others; 301 is the default."""
+    """A redirect replaces those parts of the URL that it names, and keeps the others, also the query; 301 is the default."""
     mesh.apply("test_rewrites.yaml")
     for path, status, location in (
-        ("/uri/a?c=d", 301, "http://redirect.example.com/moved"),
+        ("/uri/a?c=d", 301, "http://redirect.example.com/moved?c=d"),
         ("/authority/a?c=d", 308, "http://new.example.com/authority/a?c=d"),
         ("/scheme/a", 302, "https://redirect.example.com/scheme/a"),
         ("/port/a", 307, "http://redirect.example.com:8443/port/a"),
