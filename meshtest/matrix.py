@@ -58,8 +58,9 @@ _SAID = {"yes": True, "no": False}
 
 
 def _read(table: str) -> Iterator[tuple[Cell, bool]]:
-    first, *lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if line.strip()]
-    for what, *said in lines:
+    lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if line.strip()]
+    first = lines[0] if lines else []
+    for what, *said in lines[1:]:
         if len(said) != len(first) - 1:
             raise ValueError(
                 f"{what!r} has {len(said)} cells, and the table {len(first) - 1} columns; two blanks part them"

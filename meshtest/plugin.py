@@ -59,7 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "mesh_workloads(*paths): Kubernetes manifests beside the test, of what runs in its mesh"
     )
     config.addinivalue_line(
-        "markers", "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses); else the test is skipped"
+        "markers",
+        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses); else the test is skipped",
     )
     config.addinivalue_line(
         "markers",

@@ -61,9 +61,7 @@ def test_authority(mesh, ingress):
     """`authority` looks at the host that was asked for: exactly, its begin, or all of it by an expression."""
     mesh.apply("test_matches.yaml")
     hosts = {"exact": "v2", "exactly": "v1", "prefixed": "v2", "a-1": "v2", "a-b": "v1", "other": "v1"}
-    expect_each(
-        ingress, {GET(f"http://{host}.authority.example.com/"): version for host, version in hosts.items()}
-    )
+    expect_each(ingress, {GET(f"http://{host}.authority.example.com/"): version for host, version in hosts.items()})
 
 
 def test_headers(mesh, ingress):
