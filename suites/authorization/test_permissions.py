@@ -7,7 +7,7 @@ from meshtest import permissions
 pytestmark = pytest.mark.mesh_workloads("../town.yaml")
 
 PATHS = permissions("""
-    asked                             client  ingress
+    asked                              client  ingress
     GET http://shelf:8000/public/a     yes     -
     GET http://shelf:8000/public/a/b   yes     -
     GET http://shelf:8000/public       no      -
@@ -18,50 +18,51 @@ PATHS = permissions("""
     GET http://shelf:8000/team/a/open  yes     -
     GET http://shelf:8000/team/open    no      -
     GET http://shelf:8000/elsewhere    no      -
-    GET /public/a                     -       yes
-    GET /elsewhere                    -       no
+    GET /public/a                      -       yes
+    GET /elsewhere                     -       no
 """)
 
 METHODS_AND_HEADERS = permissions("""
-    asked                                                   client
-    HEAD http://shelf:8000/exact                             yes
-    POST http://shelf:8000/exact                             no
-    POST http://shelf:8000/write                             no
-    POST http://shelf:8000/write (x-role: editor)            yes
-    POST http://shelf:8000/write (x-role: editors)           no
-    POST http://shelf:8000/write (x-role: tester)            yes
-    POST http://shelf:8000/write (x-role: tester-of-old)     no
-    POST http://shelf:8000/a/write (x-role: editor)          no
-    GET http://shelf:8000/write (x-role: editor)             no
+    asked                                                 client
+    HEAD http://shelf:8000/exact                          yes
+    POST http://shelf:8000/exact                          no
+    POST http://shelf:8000/write                          no
+    POST http://shelf:8000/write (x-role: editor)         yes
+    POST http://shelf:8000/write (x-role: editors)        no
+    POST http://shelf:8000/write (x-role: tester)         yes
+    POST http://shelf:8000/write (x-role: tester-of-old)  no
+    POST http://shelf:8000/a/write (x-role: editor)       no
+    GET http://shelf:8000/write (x-role: editor)          no
 """)
 
 HOSTS_AND_PORTS = permissions("""
-    asked                                                          client
-    GET http://shelf:8000/any (host: internal.example.com)          yes
-    GET http://shelf:8000/any (host: INTERNAL.example.com)          yes
-    GET http://shelf:8000/any (host: a.internal.example.com)        no
-    POST http://shelf:8000/public/secret (host: internal.example.com)  no
-    GET http://shelf:8000/by-port                                   yes
-    GET http://shelf:8000/other-port                                no
+    asked                                           client  ingress
+    GET http://internal.example.com/any             -       yes
+    GET http://INTERNAL.example.com/any             -       yes
+    GET http://a.internal.example.com/any           -       no
+    POST http://internal.example.com/public/secret  -       no
+    POST http://internal.example.com/public/any     -       yes
+    GET http://shelf:8000/by-port                   yes     -
+    GET http://shelf:8000/other-port                no      -
 """)
 
 DENIED_FIRST = permissions("""
     asked                                            client  ingress
-    GET http://shelf:8000/public/admin                no      -
-    GET http://shelf:8000/public/admin/a              no      -
-    HEAD http://shelf:8000/public/admin               yes     -
-    GET http://shelf:8000/public/b                    yes     -
-    GET http://shelf:8000/public/b (x-blocked: any)   no      -
-    GET http://shelf:8000/exact (x-blocked: any)      yes     -
+    GET http://shelf:8000/public/admin               no      -
+    GET http://shelf:8000/public/admin/a             no      -
+    HEAD http://shelf:8000/public/admin              yes     -
+    GET http://shelf:8000/public/b                   yes     -
+    GET http://shelf:8000/public/b (x-blocked: any)  no      -
+    GET http://shelf:8000/exact (x-blocked: any)     yes     -
     GET /public/admin                                -       no
 """)
 
 SEVERAL = permissions("""
-    asked                              client
+    asked                               client
     GET http://shelf:8000/exact         yes
     GET http://shelf:8000/elsewhere     no
     GET http://shelf:8000/public/admin  no
-    GET http://echo:8000/elsewhere    yes
+    GET http://echo:8000/elsewhere      yes
 """)
 
 

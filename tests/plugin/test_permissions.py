@@ -42,7 +42,7 @@ metadata: {name: shop}
 spec: {hosts: [shop], http: [{rewrite: {uri: /new}, match: [{uri: {prefix: /old}}], route: [{destination: {host: shop}}]}, {route: [{destination: {host: shop}}]}]}
 """
 
-TESTS = '''
+TESTS = """
 import pytest
 from meshtest import GET, PolicyViolation, permissions, received
 
@@ -89,7 +89,7 @@ def test_no_capability(mesh):
 
 def test_capabilities(mesh):
     assert "mutual-tls" not in mesh.capabilities
-'''
+"""
 
 
 def test_permissions(project: pytest.Pytester) -> None:
@@ -104,7 +104,7 @@ def test_permissions(project: pytest.Pytester) -> None:
             "VIOLATED: each of 2 requests through client, shop must be let through or turned away as the table says *",
             "  client: GET http://shop/admin *allowed *403 *WRONG",
             "  client: GET http://shop/open *denied *200 *WRONG",
-            "  shop: GET http://shop/open *allowed *200",
+            "  shop: GET http://shop/open *allowed *200 *",
             "the control (without AuthorizationPolicy default/shop) was not noticed: no cell depends on it.",
             "*mesh_needs('mutual-tsl'): a mesh can have mutual-tls, pod-addresses",
             "SKIPPED*the mesh (local) has no mutual-tls: mutual TLS between workloads*",
