@@ -4,7 +4,10 @@ import pytest
 
 from meshtest import GET, answered, received, split
 
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30)]
+NOT_NOTICED = {
+    "Gateway/edge:selector:removed": "the egress gateway listens then, too, where nobody comes in",
+}
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
 
 V1 = split(v1=100, v2=0, within=20, zero_within=20)
 V2 = split(v1=0, v2=100, within=20, zero_within=20)
