@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from meshtest.judging.balanced import Balanced, balanced
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.permissions import Permissions
+    from meshtest.judging.received import Received, received
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.sticky import Sticky, sticky
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
+    from meshtest.matrix import permissions
     from meshtest.source import Source
     from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
     from meshtest.traffic.driver import Driver
@@ -35,10 +38,13 @@ _HOMES = {
     "meshtest.judging.balanced": ("Balanced", "balanced"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.permissions": ("Permissions",),
+    "meshtest.judging.received": ("Received", "received"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.sticky": ("Sticky", "sticky"),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
+    "meshtest.matrix": ("permissions",),
     "meshtest.source": ("Source",),
     "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
     "meshtest.traffic.driver": ("Driver",),
@@ -67,7 +73,9 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "MeshtestError",
     "POST",
     "PUT",
+    "Permissions",
     "PolicyViolation",
+    "Received",
     "Request",
     "ResourceError",
     "Sample",
@@ -86,6 +94,8 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_json",
     "by_podname",
     "judge",
+    "permissions",
+    "received",
     "request",
     "split",
     "sticky",
