@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.fault import Aborted, Delayed, aborted, delayed
+    from meshtest.judging.mirrored import Mirrored, mirrored
+    from meshtest.judging.retried import Retried, retried
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
+    from meshtest.judging.timeout import TimedOut, timed_out
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
     from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
@@ -32,8 +36,12 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.fault": ("Aborted", "Delayed", "aborted", "delayed"),
+    "meshtest.judging.mirrored": ("Mirrored", "mirrored"),
+    "meshtest.judging.retried": ("Retried", "retried"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
+    "meshtest.judging.timeout": ("TimedOut", "timed_out"),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
     "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
@@ -45,10 +53,12 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
+    "Aborted",
     "AnalysisWarning",
     "Answered",
     "Authority",
     "DELETE",
+    "Delayed",
     "Driver",
     "Expectation",
     "Experiment",
@@ -60,27 +70,35 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Mesh",
     "MeshError",
     "MeshtestError",
+    "Mirrored",
     "POST",
     "PUT",
     "PolicyViolation",
     "Request",
     "ResourceError",
+    "Retried",
     "Sample",
     "Source",
     "Split",
     "SplitTest",
+    "TimedOut",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
     "Workload",
+    "aborted",
     "answered",
     "by_body",
     "by_header",
     "by_json",
     "by_podname",
+    "delayed",
     "judge",
+    "mirrored",
     "request",
+    "retried",
     "split",
+    "timed_out",
 ]
 
 

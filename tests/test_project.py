@@ -13,10 +13,12 @@ import meshtest
 ROOT = Path(__file__).parents[1]
 PUBLIC = [
     *(
+        "Aborted",
         "AnalysisWarning",
         "Answered",
         "Authority",
         "DELETE",
+        "Delayed",
         "Driver",
         "Expectation",
         "Experiment",
@@ -28,6 +30,7 @@ PUBLIC = [
         "Mesh",
         "MeshError",
         "MeshtestError",
+        "Mirrored",
         "POST",
     ),
     *(
@@ -35,16 +38,30 @@ PUBLIC = [
         "PolicyViolation",
         "Request",
         "ResourceError",
+        "Retried",
         "Sample",
         "Source",
         "Split",
         "SplitTest",
+        "TimedOut",
         "UNDECIDED",
         "VIOLATED",
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *(
+        "aborted",
+        "answered",
+        "by_body",
+        "by_header",
+        "by_json",
+        "by_podname",
+        "delayed",
+        "judge",
+        "mirrored",
+        "request",
+    ),
+    *("retried", "split", "timed_out"),
 ]
 
 

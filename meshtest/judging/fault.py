@@ -141,7 +141,7 @@ class Delayed(_Faulted):
         """Faults with another share, and with a delay that is longer or shorter by the tolerance."""
         found = self._other_shares("delay", {"fixedDelay": duration(self.span.seconds)})
         shorter = max(self.span.seconds - self.span.tolerance, 0.001)
-        for seconds in (shorter, self.span.most) if self.percent else ():
+        for seconds in (shorter, self.span.seconds + self.span.tolerance) if self.percent else ():
             delay = percentage(self.percent, {"fixedDelay": duration(seconds)})
             name = f"delayed by {duration(seconds)} instead of {duration(self.span.seconds)}"
             found.append(Control(name, (Edit(RULE, Put(("fault", "delay"), delay)),)))
@@ -200,9 +200,10 @@ def delayed(
 ) -> Delayed:
     """A share of the requests is delayed by an injected fault: `delayed(0.5)`, `delayed(2, percent=10)`.
 
-    Of twenty delays the quickest must be below `seconds + tolerance` (by default a fifth of it, at least 100 ms, at most its half), and the
-    median not below `seconds - tolerance / 2`: a slow machine does not matter, unless it slows each of them down. The other figures are
-    those of `aborted`. Delayed requests keep their connections busy: give `expect` more `connections`.
+    `tolerance` is the smallest deviation that matters (seconds; by default a fifth of it, at least 100 ms, at most its half): of twenty
+    delays the quickest must be below `seconds + tolerance / 2`, and the median not below `seconds - tolerance / 2`. A slow machine does
+    not matter, unless it slows each of them down. The other figures are those of `aborted`. Delayed requests keep their connections busy:
+    give `expect` more `connections`.
     """
     span = Span("delay", seconds, tolerance_of(seconds) if tolerance is None else tolerance)
     made = Delayed(percent=percent, within=within, zero_within=zero_within, alpha=alpha, beta=beta, span=span)

@@ -17,7 +17,7 @@ _LEAST_BATCH, _MOST_BATCH = 20, 500
 
 @dataclass(frozen=True)
 class Span:
-    """A time in `seconds`, `tolerance` more of which do not matter; `name` says what takes it."""
+    """A time in `seconds`, and `tolerance`, the smallest deviation that matters; `name` says what takes it."""
 
     name: str
     seconds: float
@@ -34,7 +34,7 @@ class Span:
     @property
     def most(self) -> float:
         """What the quickest must be below."""
-        return self.seconds + self.tolerance
+        return self.seconds + self.tolerance / 2
 
     @property
     def least(self) -> float:
@@ -57,8 +57,8 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class QuickestTrial:
-    """Whether a time is as stated, whatever the machine's speed: of `ENOUGH` requests the quickest takes less than the tolerance more, and
-    the median no less than half the tolerance less.
+    """Whether a time is as stated, whatever the machine's speed: of `ENOUGH` requests the quickest takes less than half the tolerance more,
+    and the median no less than half the tolerance less; so that what is off by the tolerance is told, too.
 
     A slow machine makes times longer, and would have to do so to each of them. It can make them shorter too: Envoy's timers count from when
     its event loop woke up (source/common/event/dispatcher_impl.cc, `updateApproximateMonotonicTime`), by milliseconds; half of them would

@@ -24,7 +24,7 @@ def late(duration: float, details: str = ROUTE, attempts: int = 1, flags: tuple[
         (timed_out(0.3), late(0.301), HOLDS),
         (timed_out(0.3), late(0.24), VIOLATED),
         (timed_out(0.3), late(0.42), VIOLATED),
-        (timed_out(0.3, tolerance=0.2), late(0.42), HOLDS),
+        (timed_out(0.3, tolerance=0.2), late(0.39), HOLDS),
         (timed_out(0.3), late(0.301, TRY), VIOLATED),
         (timed_out(0.3), late(0.301, flags=()), VIOLATED),  # a 504 of the workload's own
         (timed_out(0.3), Got(200, cause=Said(duration=0.301)), VIOLATED),
