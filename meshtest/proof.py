@@ -35,6 +35,9 @@ class Watch(Protocol):
     def workload(self, name: str) -> Any:
         """A workload (`meshtest.workload.Workload`)."""
 
+    def before_control(self) -> None:
+        """May end the test where a control has no meaning."""
+
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
         """A while in which what the test has applied is changed so."""
 
