@@ -99,6 +99,8 @@ class _Retries:
     expected: Retried
 
     def __call__(self, rule: Mapping[str, Any]) -> Any:
+        if not self.times:
+            return Put(("retries",), {"attempts": 0})(rule)
         retries: Mapping[str, Any] = rule.get("retries") or {}
         where = retries.get("retryOn") or ""
         if not self.expected.times:  # what it retries on leaves this status out

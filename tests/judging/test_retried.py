@@ -59,6 +59,10 @@ def test_what_is_said() -> None:
         (retried(0, status=500), {"retries": {"attempts": 1, "retryOn": "gateway-error"}}, [
             {"retries": {"attempts": 1, "retryOn": "gateway-error,500"}},
         ]),
+        (retried(1, status=503), {"retries": {"attempts": 1, "retryOn": "5xx"}}, [
+            {"retries": {"attempts": 0}},  # beside which Istio takes no retryOn
+            {"retries": {"attempts": 2, "retryOn": "5xx"}},
+        ]),
         (retried(1, status=200), {"retries": {"attempts": 1}}, [{"retries": {"attempts": 0}}]),
     ],
 )  # fmt: skip

@@ -51,6 +51,8 @@ def test_controls() -> None:
     assert found == [{"timeout": "200ms"}, {"timeout": "400ms"}]
     found = [each.edits[0].change({"retries": {"attempts": 2}}) for each in timed_out(1, attempts=2).controls()]
     assert found == [{"retries": {"attempts": 2, "perTryTimeout": text}} for text in ("900ms", "1.1s")]
+    found = [each.edits[0].change({}) for each in timed_out(0.3, attempts=3, tolerance=0.5).controls()]
+    assert [each["retries"]["perTryTimeout"] for each in found] == ["133ms", "467ms"]  # whole milliseconds
 
 
 def test_senseless_figures() -> None:
