@@ -56,6 +56,13 @@ def test_aborts_never_reach_the_workload(mesh, ingress):
     assert [each.seen().requests for each in versions] == before
 
 
+def test_the_rest_is_answered(mesh, ingress):
+    """What is not aborted is answered by the workload as ever."""
+    mesh.apply("test_aborts.yaml")
+    others = set(ingress.measure(ANYBODY, 60, causes=True).summaries()) - {"503 FI fault_filter_abort"}
+    assert others == {"200 - via_upstream"}
+
+
 def test_only_reviews_are_routed(mesh, ingress):
     """A path that no rule names, and that reviews would answer, is not found."""
     mesh.apply("test_aborts.yaml")

@@ -13,11 +13,12 @@ def test_calls_of_a_workload(mesh):
 
 
 def test_calls_are_aborted_at_the_caller(mesh):
-    """The callee sees only the calls that are not aborted."""
+    """The callee sees only the calls that are not aborted, and answers them."""
     mesh.apply("test_faults_inside.yaml")
     ratings = mesh.workload("ratings-v1")
     before = ratings.seen()
     sample = mesh.workload("productpage-v1").measure(RATINGS, 60, causes=True)
+    assert set(sample.summaries()) == {"500 FI fault_filter_abort", "200 - via_upstream"}
     assert (ratings.seen() - before).requests == sample.flags()["-"]
 
 
