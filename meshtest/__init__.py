@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from meshtest.judging.balanced import Balanced, balanced
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.fault import Aborted, Delayed, aborted, delayed
+    from meshtest.judging.mirrored import Mirrored, mirrored
     from meshtest.judging.permissions import Permissions
     from meshtest.judging.received import Received, received
+    from meshtest.judging.retried import Retried, retried
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.sticky import Sticky, sticky
+    from meshtest.judging.timeout import TimedOut, timed_out
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.matrix import permissions
     from meshtest.source import Source
@@ -38,11 +42,15 @@ _HOMES = {
     "meshtest.judging.balanced": ("Balanced", "balanced"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.fault": ("Aborted", "Delayed", "aborted", "delayed"),
+    "meshtest.judging.mirrored": ("Mirrored", "mirrored"),
     "meshtest.judging.permissions": ("Permissions",),
     "meshtest.judging.received": ("Received", "received"),
+    "meshtest.judging.retried": ("Retried", "retried"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.sticky": ("Sticky", "sticky"),
+    "meshtest.judging.timeout": ("TimedOut", "timed_out"),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.matrix": ("permissions",),
     "meshtest.source": ("Source",),
@@ -55,11 +63,13 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
+    "Aborted",
     "AnalysisWarning",
     "Answered",
     "Authority",
     "Balanced",
     "DELETE",
+    "Delayed",
     "Driver",
     "Expectation",
     "Experiment",
@@ -71,6 +81,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Mesh",
     "MeshError",
     "MeshtestError",
+    "Mirrored",
     "POST",
     "PUT",
     "Permissions",
@@ -78,27 +89,34 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Received",
     "Request",
     "ResourceError",
+    "Retried",
     "Sample",
     "Source",
     "Split",
     "SplitTest",
     "Sticky",
+    "TimedOut",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
     "Workload",
+    "aborted",
     "answered",
     "balanced",
     "by_body",
     "by_header",
     "by_json",
     "by_podname",
+    "delayed",
     "judge",
+    "mirrored",
     "permissions",
     "received",
     "request",
+    "retried",
     "split",
     "sticky",
+    "timed_out",
 ]
 
 

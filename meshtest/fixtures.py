@@ -248,8 +248,11 @@ class Mesh:
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
         """A while in which what was applied is changed so."""
         from meshtest.edited import edited
+        from meshtest.resources.manifest import check
 
-        self._backend.put(edited(self._applied, rule, edits))
+        wrong = edited(self._applied, rule, edits)
+        changed = check([each for key, each in wrong.items() if each != self._applied[key]])
+        self._backend.put(wrong | {each.key: each for each in changed})
         try:
             yield
         finally:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from meshtest.judging.answers import Reading
 from meshtest.judging.experiment import Variant
+from meshtest.meshes.statistics import Host
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
+
+if TYPE_CHECKING:
+    from meshtest.workload import Workload
+
+_POLL = 0.002  # seconds between two looks at a fact
 
 
 class Laboratory:
@@ -67,9 +74,29 @@ class Laboratory:
         driver = self._sender.driver(what, load.attribute, connections, timeout, causes)
         return Flow(driver, what, host=self._sender.target(load.what).host, **options)
 
-    def workload(self, name: str) -> Any:
-        """A workload and its instances, and what they can be made to do."""
-        return self._sender.watch.workload(name)
+    def workload(self, name: str) -> Workload:
+        """A workload, to meddle with and to look at; ValueError if there is none of that name."""
+        found: Workload = self._sender.watch.workload(name)
+        return found
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""
+        return self._sender.mesh.stats(self._proxy, pattern)
+
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind a Service, or all of them."""
+        return self._sender.mesh.hosts(self._proxy, host, subset)
+
+    @property
+    def _proxy(self) -> str:
+        return self._sender.target(self._load.what).proxy
+
+    def until(self, fact: Callable[[], bool], seconds: float = 10) -> bool:
+        """Wait until a fact is so; whether it came to be so in time."""
+        deadline = time.monotonic() + seconds
+        while not (found := fact()) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        return found
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""

@@ -32,14 +32,14 @@ class Watch(Protocol):
     def progress(self, text: str) -> None:
         """Show how far a verdict is; an empty text clears it."""
 
+    def workload(self, name: str) -> Any:
+        """A workload (`meshtest.workload.Workload`)."""
+
     def before_control(self) -> None:
         """May end the test where a control has no meaning."""
 
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
         """A while in which what the test has applied is changed so."""
-
-    def workload(self, name: str) -> Any:
-        """A workload, and what it can be made to do."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,7 +45,16 @@ class Lab(Protocol):
         """Send it (or a variant) all the while in the background (the options of `send`)."""
 
     def workload(self, name: str) -> Any:
-        """A workload and its instances, and what they can be made to do (`meshtest.workload.Workload`)."""
+        """A workload, to meddle with and to look at (`meshtest.workload.Workload`); ValueError if there is none of that name."""
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names."""
+
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Any]:
+        """How the first proxy sees the hosts behind a Service, or all of them (`meshtest.meshes.statistics.Host`)."""
+
+    def until(self, fact: Callable[[], bool], seconds: float = 10) -> bool:
+        """Wait until a fact is so; whether it came to be so in time."""
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
