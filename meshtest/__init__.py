@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meshtest.judging.lossless import Lossless, lossless
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
+    from meshtest.judging.trips import Trips, trips
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
     from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
@@ -36,6 +37,7 @@ _HOMES = {
     "meshtest.judging.lossless": ("Lossless", "lossless"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
+    "meshtest.judging.trips": ("Trips", "trips"),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
     "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
@@ -72,6 +74,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Source",
     "Split",
     "SplitTest",
+    "Trips",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
@@ -85,6 +88,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "lossless",
     "request",
     "split",
+    "trips",
 ]
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from meshtest.instance import Instance
+from meshtest.meshes.call import call_of
+from meshtest.meshes.protocol import Target
+from meshtest.meshes.statistics import Host
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
 from meshtest.traffic.sample import Sample
+
+_POLL = 0.002  # seconds between two looks
 
 
 class Laboratory:
@@ -38,13 +47,63 @@ class Laboratory:
             self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
         return self._samples[-1]
 
-    def flow(self, **options: Any) -> Flow:
-        """Send it all the while in the background."""
+    @contextmanager
+    def flow(self, **options: Any) -> Iterator[Flow]:
+        """Send it all the while in the background; what came back counts in the finding."""
         load = self._load
         connections = options.pop("connections", None) or load.connections
         timeout, causes = options.pop("timeout", load.timeout), options.pop("causes", load.causes)
         driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
-        return Flow(driver, load.what, host=self._sender.target(load.what).host, **options)
+        given = {key: value for key, value in options.items() if value is not None}
+        with Flow(driver, load.what, host=self._target.host, **given) as flow:
+            yield flow
+        self._samples.append(flow.sample)
+
+    @property
+    def _target(self) -> Target:
+        return self._sender.target(self._load.what)
+
+    def instances(self) -> list[Instance]:
+        """The instances that the request can come to now, by name: those in the endpoints of its destinations."""
+        names = {each.instance for each in self.hosts()}
+        mesh = self._sender.mesh
+        return [
+            Instance(mesh, workload, number)
+            for workload, pods in mesh.topology.names.items()
+            for number, pod in enumerate(pods)
+            if pod.name in names
+        ]
+
+    def hosts(self) -> list[Host]:
+        """How the first proxy sees the hosts behind the request's destinations."""
+        mesh, proxy = self._sender.mesh, self._target.proxy
+        return [each for host, subset in self._destinations() for each in mesh.hosts(proxy, host, subset)]
+
+    def _destinations(self) -> Iterator[tuple[str, str]]:
+        """Hosts and subsets that the request is sent to: by its rule, or else whom it asks."""
+        mesh, what = self._sender.mesh, self._load.what
+        rule = mesh.rule(self._sender.workload, what)
+        if rule is not None and rule.destinations:
+            yield from ((each.host, each.subset) for each in rule.destinations if each.share > 0)
+        else:
+            yield (call_of(what).host, "")
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names."""
+        return self._sender.mesh.stats(self._target.proxy, pattern)
+
+    def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> bool:
+        """Look until something is so; whether it was within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+        return True
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock."""
+        return time.monotonic()
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""

@@ -40,12 +40,13 @@ PUBLIC = [
         "Source",
         "Split",
         "SplitTest",
+        "Trips",
         "UNDECIDED",
         "VIOLATED",
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "lossless", "request", "split"),
+    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "lossless", "request", "split", "trips"),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshtest.judging.answers import Answers
@@ -11,6 +11,22 @@ from meshtest.judging.verdict import Judgement
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+
+class Host(Protocol):
+    """How a proxy sees a host of a cluster; `flags` say why it gets no requests (`failed_outlier_check`)."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+
+    @property
+    def instance(self) -> str:
+        """Whose it is: the pod's name."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Why it gets no requests, in Envoy's words."""
 
 
 class Lab(Protocol):
@@ -30,6 +46,21 @@ class Lab(Protocol):
 
     def flow(self, **options: Any) -> AbstractContextManager[Any]:
         """Send it all the while in the background (the options of `send`)."""
+
+    def instances(self) -> Sequence[Any]:
+        """The instances that the request can come to, by name, to be made to misbehave (`meshtest.instance.Instance`)."""
+
+    def hosts(self) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind the request's destinations."""
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names."""
+
+    def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> bool:
+        """Look until something is so; whether it was within `timeout` seconds."""
+
+    def now(self) -> float:
+        """Seconds of a clock that only goes forward."""
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
