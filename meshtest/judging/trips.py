@@ -84,7 +84,7 @@ class Trips:
             with instance.holds() as hold, ExitStack() as flows:
                 pool, sent = _Pool(lab, hold, []), []
                 for _ in range(number):
-                    sent.append(flows.enter_context(lab.flow(n=1, connections=1, causes=True, timeout=120.0)))
+                    sent.append(flows.enter_context(lab.flow(n=1, connections=1, causes=True, timeout=20.0)))
                     pool.come.append(pool.placed(sent))
                 hold.release()
         return Load(pool.come, [_outcome(each.sample) for each in sent])
