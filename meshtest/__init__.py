@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
     from meshtest.judging.answered import Answered, answered
+    from meshtest.judging.ejects import Ejects, ejects
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
     from meshtest.judging.lossless import Lossless, lossless
@@ -32,6 +33,7 @@ _HOMES = {
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.answered": ("Answered", "answered"),
+    "meshtest.judging.ejects": ("Ejects", "ejects"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
     "meshtest.judging.lossless": ("Lossless", "lossless"),
@@ -54,6 +56,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Authority",
     "DELETE",
     "Driver",
+    "Ejects",
     "Expectation",
     "Experiment",
     "Forecast",
@@ -84,6 +87,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_header",
     "by_json",
     "by_podname",
+    "ejects",
     "judge",
     "lossless",
     "request",

@@ -18,6 +18,7 @@ PUBLIC = [
         "Authority",
         "DELETE",
         "Driver",
+        "Ejects",
         "Expectation",
         "Experiment",
         "Forecast",
@@ -46,7 +47,19 @@ PUBLIC = [
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "lossless", "request", "split", "trips"),
+    *(
+        "answered",
+        "by_body",
+        "by_header",
+        "by_json",
+        "by_podname",
+        "ejects",
+        "judge",
+        "lossless",
+        "request",
+        "split",
+        "trips",
+    ),
 ]
 
 

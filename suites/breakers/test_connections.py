@@ -11,7 +11,7 @@ LIMITS = trips(connections=2, pending=1)
 
 
 def test_connections_and_pending(mesh, ingress):
-    """Two requests at once pass, a third waits for a connection, each further one is answered 503 UO at once; as load falls, all pass again."""
+    """Two requests at once pass, a third waits, each further one is answered 503 UO at once; as load falls, all pass again."""
     mesh.apply("test_connections.yaml")
     ingress.expect(ECHO, LIMITS)
 

@@ -1,0 +1,30 @@
+"""What the proxy itself finds wrong, told apart from errors in answers: `splitExternalLocalOriginErrors`."""
+
+import pytest
+
+from meshtest import GET, ejects
+
+pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+
+ECHO = GET("http://echo.example.com/")
+EJECTED = ejects(2, on="timeout")
+SPARED = ejects(None, on=503)
+
+
+def test_timeouts(mesh, ingress):
+    """An instance that lets two requests in a row run into the timeout is ejected."""
+    mesh.apply("test_local_errors.yaml")
+    ingress.expect(ECHO, EJECTED)
+
+
+def test_errors_in_answers(mesh, ingress):
+    """Answers with an error do not count as local failures."""
+    mesh.apply("test_local_errors.yaml")
+    ingress.expect(ECHO, SPARED)
+
+
+def test_wrong_detectors_are_noticed(mesh, ingress):
+    """A detector that ejects a timeout sooner or later, or for errors in answers, is called VIOLATED."""
+    mesh.apply("test_local_errors.yaml")
+    ingress.control(ECHO, EJECTED)
+    ingress.control(ECHO, SPARED)
