@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
     from meshtest.meshes.statistics import Change, Host
+    from meshtest.mutation.substitution import Substitution
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
     from meshtest.workload import Workload
@@ -39,6 +40,7 @@ class Mesh:
         record: Callable[[Finding], None],
         progress: Callable[[str], None],
         analysis: str = "warn",
+        mutation: Substitution | None = None,
     ) -> None:
         self._backend = backend
         self._beside = beside
@@ -47,6 +49,7 @@ class Mesh:
         self.record = record
         self.progress = progress
         self._analysis = analysis
+        self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
 
     @property
@@ -73,7 +76,8 @@ class Mesh:
         from meshtest.resources.manifest import check, is_istio
         from meshtest.resources.problem import Problem, WrongResources
 
-        found = [resource for each in what for resource in self._read(each, namespace)]
+        plain = [resource for each in what for resource in self._read(each, namespace)]
+        found = self._mutation.replaced(plain) if self._mutation else plain
         strangers = [each for each in found if not is_istio(each)]
         if strangers:
             remedy = "is no routing resource: workloads are given with --mesh-workloads, or the marker mesh_workloads"
@@ -83,6 +87,8 @@ class Mesh:
         doubts = [] if self._analysis == "off" else self._doubts(wanted, applied)
         if doubts and self._analysis == "error":
             raise ResourceError("\n".join(doubts))
+        if self._mutation:
+            self._mutation.compare(self._backend.topology, plain, wanted.values())
         self._backend.put(wanted)
         self._applied = wanted
         for doubt in doubts:
@@ -186,6 +192,11 @@ class Mesh:
         """
         return self._backend.hosts(proxy, host, subset)
 
+    def before_control(self) -> None:
+        """A control makes the mesh wrong by itself, which says nothing of a mutant: the test ends here."""
+        if self._mutation:
+            pytest.skip("a control says nothing of mutants")
+
     @contextmanager
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
         """A while in which what was applied is changed so."""
@@ -212,19 +223,31 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     from meshtest.session import session_of
 
     session = session_of(request.config)
+    mutation = _mutation(request)
     own = Mesh(
         session.backend(request.node),
         request.path.parent,
         request.node.nodeid,
         session.connections,
-        lambda found: session.record(request.node, found),
+        lambda found: session.record(request.node, found) if mutation is None else None,
         session.progress,
-        session.analysis,
+        session.analysis if mutation is None else "off",
+        mutation,
     )
     try:
         yield own
     finally:
         own.restore()
+
+
+def _mutation(request: pytest.FixtureRequest) -> Substitution | None:
+    """What the test is to run with instead of the manifest beside it, under --mesh-mutants."""
+    case = getattr(request, "param", None)
+    if case is None or not request.config.getoption("mesh_mutants"):
+        return None
+    from meshtest.mutation.substitution import substitution
+
+    return substitution(request.node, case)
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="connections that a measurement keeps open (default: 16)",
     )
+    group.addoption(
+        "--mesh-mutants",
+        action="store_true",
+        help="run each test once for each small change to the manifest beside its module, and fail for those that no test notices",
+    )
     parser.addini("mesh", "where resources take effect: local", default="local")
     parser.addini(
         "mesh_workloads", "manifests of what runs in the local mesh, relative to the ini file", type="args", default=[]
@@ -53,6 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "mesh_workloads(*paths): Kubernetes manifests beside the test, of what runs in its mesh"
     )
+    config.addinivalue_line(
+        "markers",
+        "mesh_mutants(points=10, skip={pattern: reason}): with --mesh-mutants, by how much shares are moved, and which mutants need "
+        "not be noticed",
+    )
     kind = config.getoption("mesh") or config.getini("mesh")
     if kind != "local":
         raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local")
@@ -62,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"mesh_connections = {config.getini('mesh_connections')}: must be a number from 1 to 1000"
         )
+    if config.getoption("mesh_mutants"):
+        _run_mutants(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -103,3 +115,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         from meshtest.report.outcome import exit_status
 
         session.exitstatus = exit_status(session.config)
+
+
+def _run_mutants(config: pytest.Config) -> None:
+    from meshtest.mutation.run import Run
+
+    config.pluginmanager.register(Run(), "meshtest.mutation")
+    if not hasattr(config, "workerinput"):
+        from meshtest.report.mutants import Mutants
+
+        config.pluginmanager.register(Mutants(config.rootpath), "meshtest.mutants")

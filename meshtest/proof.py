@@ -32,6 +32,9 @@ class Watch(Protocol):
     def progress(self, text: str) -> None:
         """Show how far a verdict is; an empty text clears it."""
 
+    def before_control(self) -> None:
+        """May end the test where a control has no meaning."""
+
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
         """A while in which what the test has applied is changed so."""
 

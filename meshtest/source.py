@@ -126,6 +126,7 @@ class Source:
         than it was made.
         """
         __tracebackhide__ = True
+        self.watch.before_control()
         load = Load(what, attribute, connections, timeout)
         return [control(self, load, expectation, each) for each in expectation.controls()]
 

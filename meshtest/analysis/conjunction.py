@@ -59,6 +59,10 @@ class Conjunction:
         more = [each for each in context if not any(own.subject == each.subject for own in self.conditions)]
         return Conjunction(self.path, self.conditions.union(more)) if more else self
 
+    def apart(self, other: Conjunction) -> bool:
+        """Whether certainly no request fulfils both."""
+        return self.path.apart(other.path) or any(_excluded(each, self.conditions) for each in other.conditions)
+
     @property
     def single(self) -> bool:
         """Whether it has one value for each of its parts, or more than can be told apart."""

@@ -47,6 +47,9 @@ class Unwatched:
     def progress(self, text: str) -> None:
         """Shows nothing."""
 
+    def before_control(self) -> None:
+        """Stands in no control's way."""
+
     def edited(self, rule: Any, edits: Any) -> Any:
         """No rule is changed."""
         raise AssertionError(rule)

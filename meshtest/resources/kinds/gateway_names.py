@@ -14,6 +14,8 @@ _TEXTS = ListOf(TEXT)
 class GatewayNames:
     """Names of gateways. Those after the first that has no `/`, such as `mesh`, are not looked at (`validateGatewayNames`)."""
 
+    inner = _TEXTS
+
     def read(self, value: Any, path: Path, report: Report) -> Any:
         """Check `value`; what is wrong goes to `report`."""
         names = _TEXTS.read(value, path, report)

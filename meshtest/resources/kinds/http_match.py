@@ -16,10 +16,10 @@ class _HeaderMatches:
     """Header matches by the header's name; claims of a token, which Istio writes as headers, are not implemented."""
 
     def __init__(self, match: Message) -> None:
-        self._match = MapOf(match, name.matched_header)
+        self.inner = MapOf(match, name.matched_header)
 
     def read(self, value: Any, path: Path, report: Report) -> Any:
-        out = self._match.read(value, path, report)
+        out = self.inner.read(value, path, report)
         for key in filter(name.claim, out):
             report((*path, key), "matching claims of a token is not implemented by the local mesh", unsupported=True)
         return out

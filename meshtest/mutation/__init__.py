@@ -1,0 +1,1 @@
+"""Tests run once for each mutant of the manifest beside them: what pytest collects, puts in force and notes for `--mesh-mutants`."""
