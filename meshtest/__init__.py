@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from meshtest.errors import AnalysisWarning, MeshError, MeshtestError, PolicyViolation, ResourceError
     from meshtest.fixtures import Mesh
     from meshtest.judging.answered import Answered, answered
+    from meshtest.judging.ejected_for import EjectedFor, ejected_for
     from meshtest.judging.ejects import Ejects, ejects
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
@@ -33,6 +34,7 @@ _HOMES = {
     "meshtest.errors": ("AnalysisWarning", "MeshError", "MeshtestError", "PolicyViolation", "ResourceError"),
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.answered": ("Answered", "answered"),
+    "meshtest.judging.ejected_for": ("EjectedFor", "ejected_for"),
     "meshtest.judging.ejects": ("Ejects", "ejects"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
@@ -56,6 +58,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Authority",
     "DELETE",
     "Driver",
+    "EjectedFor",
     "Ejects",
     "Expectation",
     "Experiment",
@@ -87,6 +90,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_header",
     "by_json",
     "by_podname",
+    "ejected_for",
     "ejects",
     "judge",
     "lossless",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from meshtest.instance import Instance
@@ -59,7 +60,7 @@ class Laboratory:
             yield flow
         self._samples.append(flow.sample)
 
-    @property
+    @cached_property
     def _target(self) -> Target:
         return self._sender.target(self._load.what)
 
@@ -77,16 +78,16 @@ class Laboratory:
     def hosts(self) -> list[Host]:
         """How the first proxy sees the hosts behind the request's destinations."""
         mesh, proxy = self._sender.mesh, self._target.proxy
-        return [each for host, subset in self._destinations() for each in mesh.hosts(proxy, host, subset)]
+        return [each for host, subset in self._destinations for each in mesh.hosts(proxy, host, subset)]
 
-    def _destinations(self) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def _destinations(self) -> list[tuple[str, str]]:
         """Hosts and subsets that the request is sent to: by its rule, or else whom it asks."""
         mesh, what = self._sender.mesh, self._load.what
         rule = mesh.rule(self._sender.workload, what)
         if rule is not None and rule.destinations:
-            yield from ((each.host, each.subset) for each in rule.destinations if each.share > 0)
-        else:
-            yield (call_of(what).host, "")
+            return [(each.host, each.subset) for each in rule.destinations if each.share > 0]
+        return [(call_of(what).host, "")]
 
     def stats(self, pattern: str) -> Mapping[str, int]:
         """Counters and gauges of the first proxy, by a glob over their names."""
