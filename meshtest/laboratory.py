@@ -16,8 +16,6 @@ from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
 from meshtest.traffic.sample import Sample
 
-_POLL = 0.002  # seconds between two looks
-
 
 class Laboratory:
     """The request of a load, sent as an experiment wants it."""
@@ -93,13 +91,13 @@ class Laboratory:
         """Counters and gauges of the first proxy, by a glob over their names."""
         return self._sender.mesh.stats(self._target.proxy, pattern)
 
-    def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> bool:
-        """Look until something is so; whether it was within `timeout` seconds."""
+    def until(self, condition: Callable[[], bool], timeout: float = 30.0, every: float = 0.002) -> bool:
+        """Look until something is so, `every` so many seconds; whether it was within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_POLL)
+            time.sleep(every)
         return True
 
     def now(self) -> float:

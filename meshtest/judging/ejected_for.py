@@ -2,7 +2,7 @@
 
 An ejection ends with the first tick of `interval` behind `baseEjectionTime` times the number of ejections in a row (Envoy,
 source/common/upstream/outlier_detection_impl.cc, `checkHostForUneject`). A slow machine makes it seem longer, so that the quickest of
-several instances decides, each ejected for the first time.
+several ejections decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from meshtest.judging.quickest import duration
 from meshtest.judging.traffic_policy import policy_edit
 from meshtest.judging.verdict import Judgement, Verdict
 
-_RATE = 200.0  # requests a second, so that an instance that is in errs soon
+MERGED = 1.0
+"""Seconds: Envoy tells its workers of changes within that time of another together, at its end (`update_merge_window` of clusters)."""
+
+_ENOUGH = 3  # ejections that are too long, and none that is not
+_EVERY = 0.02  # seconds between two looks
+_RATE = 100.0  # requests a second, so that an instance that is in errs soon
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,10 @@ class EjectedFor:
         return self.seconds * (2 if again else 1) + self.interval + self.tolerance
 
     def _decided(self, found: Sequence[Away]) -> bool:
-        return self.judge(found).verdict is Verdict.HOLDS or bool(next(self._short(found), ""))
+        return self.judge(found).verdict is not Verdict.UNDECIDED
 
     def judge(self, found: Sequence[Away]) -> Judgement:
-        """The judgement on what was seen: too short at once, too long if the quickest is."""
+        """The judgement on what was seen: one that is too short decides at once, three that are too long where none is not."""
         wrong = next(self._short(found), "") or next(self._long(found), "")
         missing = [self._name(again) for again in (False, True) if not self._sure(found, again)]
         verdict = Verdict.VIOLATED if wrong else Verdict.UNDECIDED if missing else Verdict.HOLDS
@@ -89,9 +94,10 @@ class EjectedFor:
         return Judgement(verdict, reason, len(found), evidence, observed)
 
     def _sure(self, found: Sequence[Away], again: bool) -> bool:
-        """Whether one was certainly as long as stated."""
-        wanted = self.seconds * (2 if again else 1) - self.tolerance
-        return any(each.least >= wanted for each in found if each.again is again)
+        """Whether one was certainly as long as stated, and one certainly no longer."""
+        of = [each for each in found if each.again is again]
+        least = self.seconds * (2 if again else 1) - self.tolerance
+        return any(each.least >= least for each in of) and any(each.most <= self._limit(again) for each in of)
 
     @staticmethod
     def _name(again: bool) -> str:
@@ -105,11 +111,14 @@ class EjectedFor:
                 yield f"{each.instance} was out {which}for {each.most:.2f} s at the most instead of {wanted:g} s"
 
     def _long(self, found: Sequence[Away]) -> Iterator[str]:
+        """What is wrong if none of several was certainly short enough, though some were certainly too long."""
         for again in (False, True):
-            times = [each.least for each in found if each.again is again]
+            of = [each for each in found if each.again is again]
             limit = self._limit(again)
-            if times and min(times) > limit:
-                yield f"instances were out for {min(times):.2f} s and longer, instead of {limit:.2f} s at the most"
+            late = [each for each in of if each.least > limit]
+            if len(late) >= _ENOUGH and all(each.most > limit for each in of):
+                quickest = min(each.least for each in late)
+                yield f"{len(late)} ejections lasted {quickest:.2f} s and longer, instead of {limit:.2f} s at the most"
 
     def strict(self) -> EjectedFor:
         """Itself; its controls are off by more than measuring adds."""
@@ -130,7 +139,7 @@ class EjectedFor:
 
     @property
     def configured(self) -> str:
-        """`700ms (looked at every 200ms)`."""
+        """`1.05s (looked at every 300ms)`."""
         return f"{duration(self.seconds)} (looked at every {duration(self.interval)})"
 
     def __str__(self) -> str:
@@ -180,18 +189,22 @@ class _Ejection:
                 last[0] = begun
             return wanted(out)
 
-        if not self.lab.until(seen):
+        if not self.lab.until(seen, every=_EVERY):
             raise RuntimeError(f"{self.instance} has not been ejected, or has not returned, for 30 s")
         return ended
 
 
 def ejected_for(seconds: float, *, interval: float, on: int = 500, tolerance: float = 0.15) -> EjectedFor:
-    """An ejection lasts so long, and up to an interval longer: `ejected_for(0.7, interval=0.2)`; a second one at once twice as long.
+    """An ejection lasts so long, and up to an interval longer: `ejected_for(1.05, interval=0.3)`; a second one at once twice as long.
 
     These are `baseEjectionTime` and `interval` of an outlier detection that ejects after one error (`on` is its status); the time must be
     above `interval` and three times the `tolerance` (seconds), which is what measuring may add. There are eight tries, until one is as
     stated: a slow machine does not matter, unless it slows each of them.
     """
+    if seconds <= MERGED:
+        raise ValueError(
+            f"ejections must last longer than {MERGED:g} s, not {seconds!r}: Envoy may tell its workers only then of a return"
+        )
     if not 0 < interval < seconds:
         raise ValueError(f"the interval is above 0 and below the time of the ejection, not {interval!r}")
     if not 0 < tolerance < seconds / 3:

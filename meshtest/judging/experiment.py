@@ -56,8 +56,8 @@ class Lab(Protocol):
     def stats(self, pattern: str) -> Mapping[str, int]:
         """Counters and gauges of the first proxy, by a glob over their names."""
 
-    def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> bool:
-        """Look until something is so; whether it was within `timeout` seconds."""
+    def until(self, condition: Callable[[], bool], timeout: float = 30.0, every: float = 0.002) -> bool:
+        """Look until something is so, `every` so many seconds; whether it was within `timeout` seconds."""
 
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""

@@ -7,7 +7,7 @@ from meshtest import GET, ejected_for
 pytestmark = pytest.mark.mesh_workloads("../town.yaml")
 
 ECHO = GET("http://echo.example.com/")
-TIME = ejected_for(0.4, interval=0.3, tolerance=0.13)
+TIME = ejected_for(1.05, interval=0.3)
 
 
 def test_return(mesh, ingress):

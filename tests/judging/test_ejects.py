@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from meshtest.judging.ejected_for import Away, ejected_for
+from meshtest.judging.ejected_for import Away, EjectedFor, ejected_for
 from meshtest.judging.ejects import Ejects, Round, ejects
 from meshtest.judging.verdict import Verdict
 
 HOLDS, VIOLATED, UNDECIDED = Verdict.HOLDS, Verdict.VIOLATED, Verdict.UNDECIDED
-TIME = ejected_for(0.4, interval=0.2, tolerance=0.1)
+TIME = EjectedFor(0.4, interval=0.2, tolerance=0.1)
 
 
 def seen(
@@ -80,12 +80,14 @@ def test_controls() -> None:
         ([Away("a", 0.45, 0.5), Away("a", 0.9, 0.95, again=True)], HOLDS),
         ([Away("a", 0.1, 0.3)], VIOLATED),
         ([Away("a", 0.45, 0.5), Away("a", 0.45, 0.5, again=True)], VIOLATED),
-        ([Away("a", 0.75, 0.8)], VIOLATED),
+        ([Away("a", 0.75, 0.8)] * 3, VIOLATED),
+        ([Away("a", 0.75, 0.8), Away("b", 0.2, 0.9), *[Away("a", 0.75, 0.8)] * 2], VIOLATED),
+        ([Away("a", 0.75, 0.8)], UNDECIDED),
         (
             [Away("a", 0.75, 0.8), Away("b", 0.5, 0.6), Away("b", 0.9, 1.0, again=True)],
             HOLDS,
         ),  # a slow machine for a while
-        ([Away("a", 0.45, 0.5), Away("a", 1.2, 1.3, again=True)], VIOLATED),
+        ([Away("a", 0.45, 0.5), *[Away("a", 1.2, 1.3, again=True)] * 3], VIOLATED),
         ([Away("a", 0.45, 0.5)], UNDECIDED),
         ([Away("a", 0.1, 0.9), Away("b", 0.9, 1.0, again=True)], UNDECIDED),  # nobody looked
         ([Away("a", 0.45, 0.5), Away("a", 0.2, 2.0, again=True)], UNDECIDED),
@@ -104,8 +106,9 @@ def test_senseless_figures() -> None:
         (lambda: ejects(1, on="reset"), "or 'timeout'"),
         (lambda: ejects(1, of=2, most=3), "from 1 to the number"),
         (lambda: ejects(1, of=2, most=1, panic=2), "panic is with 1 to 1"),
-        (lambda: ejected_for(1, interval=2), "below the time"),
-        (lambda: ejected_for(0.3, interval=0.1), "below a third"),
+        (lambda: ejected_for(1, interval=0.1), "longer than 1 s"),
+        (lambda: ejected_for(1.1, interval=2), "below the time"),
+        (lambda: ejected_for(1.1, interval=0.1, tolerance=0.5), "below a third"),
     ]:
         with pytest.raises(ValueError, match=words):
             make()
