@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from meshtest.fixtures import Mesh
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.balanced import Balanced, balanced
+    from meshtest.judging.ejected_for import EjectedFor, ejected_for
+    from meshtest.judging.ejects import Ejects, ejects
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
     from meshtest.judging.fault import Aborted, Delayed, aborted, delayed
+    from meshtest.judging.lossless import Lossless, lossless
     from meshtest.judging.mirrored import Mirrored, mirrored
     from meshtest.judging.permissions import Permissions
     from meshtest.judging.received import Received, received
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.sticky import Sticky, sticky
     from meshtest.judging.timeout import TimedOut, timed_out
+    from meshtest.judging.trips import Trips, trips
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.matrix import permissions
     from meshtest.source import Source
@@ -40,9 +44,12 @@ _HOMES = {
     "meshtest.fixtures": ("Mesh",),
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.balanced": ("Balanced", "balanced"),
+    "meshtest.judging.ejected_for": ("EjectedFor", "ejected_for"),
+    "meshtest.judging.ejects": ("Ejects", "ejects"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
     "meshtest.judging.fault": ("Aborted", "Delayed", "aborted", "delayed"),
+    "meshtest.judging.lossless": ("Lossless", "lossless"),
     "meshtest.judging.mirrored": ("Mirrored", "mirrored"),
     "meshtest.judging.permissions": ("Permissions",),
     "meshtest.judging.received": ("Received", "received"),
@@ -51,6 +58,7 @@ _HOMES = {
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.sticky": ("Sticky", "sticky"),
     "meshtest.judging.timeout": ("TimedOut", "timed_out"),
+    "meshtest.judging.trips": ("Trips", "trips"),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.matrix": ("permissions",),
     "meshtest.source": ("Source",),
@@ -71,6 +79,8 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "DELETE",
     "Delayed",
     "Driver",
+    "EjectedFor",
+    "Ejects",
     "Expectation",
     "Experiment",
     "Forecast",
@@ -78,6 +88,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "HEAD",
     "HOLDS",
     "Judgement",
+    "Lossless",
     "Mesh",
     "MeshError",
     "MeshtestError",
@@ -96,6 +107,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "SplitTest",
     "Sticky",
     "TimedOut",
+    "Trips",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
@@ -108,7 +120,10 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_json",
     "by_podname",
     "delayed",
+    "ejected_for",
+    "ejects",
     "judge",
+    "lossless",
     "mirrored",
     "permissions",
     "received",
@@ -117,6 +132,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "split",
     "sticky",
     "timed_out",
+    "trips",
 ]
 
 

@@ -22,6 +22,8 @@ PUBLIC = [
     "DELETE",
     "Delayed",
     "Driver",
+    "EjectedFor",
+    "Ejects",
     "Expectation",
     "Experiment",
     "Forecast",
@@ -29,6 +31,7 @@ PUBLIC = [
     "HEAD",
     "HOLDS",
     "Judgement",
+    "Lossless",
     "Mesh",
     "MeshError",
     "MeshtestError",
@@ -47,6 +50,7 @@ PUBLIC = [
     "SplitTest",
     "Sticky",
     "TimedOut",
+    "Trips",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
@@ -59,7 +63,10 @@ PUBLIC = [
     "by_json",
     "by_podname",
     "delayed",
+    "ejected_for",
+    "ejects",
     "judge",
+    "lossless",
     "mirrored",
     "permissions",
     "received",
@@ -68,6 +75,7 @@ PUBLIC = [
     "split",
     "sticky",
     "timed_out",
+    "trips",
 ]
 
 

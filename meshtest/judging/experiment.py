@@ -22,6 +22,26 @@ class Variant:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+class Host(Protocol):
+    """How a proxy sees a host of a cluster; `flags` say why it gets no requests (`failed_outlier_check`)."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+
+    @property
+    def instance(self) -> str:
+        """Whose it is: the pod's name."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Why it gets no requests, in Envoy's words."""
+
+    @property
+    def stats(self) -> Mapping[str, int]:
+        """Its own counters and gauges, such as ``rq_total``."""
+
+
 class Lab(Protocol):
     """What an experiment can do: send the request in question, and meddle with the workloads that answer it."""
 
@@ -47,14 +67,20 @@ class Lab(Protocol):
     def workload(self, name: str) -> Any:
         """A workload, to meddle with and to look at (`meshtest.workload.Workload`); ValueError if there is none of that name."""
 
+    def instances(self) -> Sequence[Any]:
+        """The instances that the request can come to, by name, to be made to misbehave (`meshtest.instance.Instance`)."""
+
+    def hosts(self, host: str | None = None, subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind the request's destinations; of a Service, or (`*`) all of them."""
+
     def stats(self, pattern: str) -> Mapping[str, int]:
-        """Counters and gauges of the first proxy, by a glob over their names."""
+        """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""
 
-    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Any]:
-        """How the first proxy sees the hosts behind a Service, or all of them (`meshtest.meshes.statistics.Host`)."""
+    def until(self, fact: Callable[[], bool], seconds: float = 30.0, every: float = 0.002) -> bool:
+        """Look until a fact is so, `every` so many seconds; whether it was within `seconds`."""
 
-    def until(self, fact: Callable[[], bool], seconds: float = 10) -> bool:
-        """Wait until a fact is so; whether it came to be so in time."""
+    def now(self) -> float:
+        """Seconds of a clock that only goes forward."""
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""

@@ -130,7 +130,7 @@ class _Missing:
 
 def _sent(lab: Lab, pods: frozenset[str]) -> int:
     """How many requests the first proxy has sent to these pods."""
-    return sum(each.stats.get("rq_total", 0) for each in lab.hosts() if each.instance in pods)
+    return sum(each.stats.get("rq_total", 0) for each in lab.hosts("*") if each.instance in pods)
 
 
 @dataclass(frozen=True)
