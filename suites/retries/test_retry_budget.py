@@ -5,12 +5,13 @@ from itertools import islice
 
 import pytest
 
-from meshtest import GET
+from meshtest import GET, retried
 
 pytestmark = pytest.mark.mesh_workloads("../town.yaml")
 
 URL = "http://echo.example.com/1"
 REQUEST = GET(URL)
+ONCE = retried(1, status=200, within=20)
 FIRST, SECOND = {"x-envoy-attempt-count": "1"}, {"x-envoy-attempt-count": "2"}
 
 
@@ -33,4 +34,11 @@ def test_retries_one_after_the_other(mesh, ingress):
     """The budget is of what is under way: one after the other each request is retried."""
     mesh.apply("test_retry_budget.yaml")
     mesh.workload("echo-v1").fails(503, headers=FIRST)
-    assert ingress.measure(REQUEST, 20, connections=1).statuses() == {200: 20}
+    ingress.expect(REQUEST, ONCE, connections=1)
+
+
+def test_controls(mesh, ingress):
+    """Requests that are not retried are called VIOLATED."""
+    mesh.apply("test_retry_budget.yaml")
+    mesh.workload("echo-v1").fails(503, headers=FIRST)
+    ingress.control(REQUEST, ONCE, connections=1)
