@@ -365,11 +365,11 @@ def test_a_crash_leaves_the_sidecar(town: Town, web: Workload) -> None:
 def test_a_change_that_is_interrupted(town: Town, web: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
     """What interrupts a test amid a change leaves the mesh as it was before."""
 
-    def interrupted(envoys: object) -> None:
+    def interrupted(envoys: object, user_agent: str = "") -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(change, "_settle", interrupted)
+        patched.setattr(change, "settle", interrupted)
         with pytest.raises(KeyboardInterrupt):
             web.instance(0).unready()
     assert pods(town.ingress) == {each.name for each in web.instances}
