@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.lossless import Lossless, lossless
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
@@ -32,6 +33,7 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.lossless": ("Lossless", "lossless"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
@@ -57,6 +59,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "HEAD",
     "HOLDS",
     "Judgement",
+    "Lossless",
     "Mesh",
     "MeshError",
     "MeshtestError",
@@ -79,6 +82,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_json",
     "by_podname",
     "judge",
+    "lossless",
     "request",
     "split",
 ]

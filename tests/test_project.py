@@ -25,6 +25,7 @@ PUBLIC = [
         "HEAD",
         "HOLDS",
         "Judgement",
+        "Lossless",
         "Mesh",
         "MeshError",
         "MeshtestError",
@@ -44,7 +45,7 @@ PUBLIC = [
         "Verdict",
         "Workload",
     ),
-    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "request", "split"),
+    *("answered", "by_body", "by_header", "by_json", "by_podname", "judge", "lossless", "request", "split"),
 ]
 
 
