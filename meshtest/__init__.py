@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.latency import Latency, latency
     from meshtest.judging.lossless import Lossless, lossless
+    from meshtest.judging.rate import Rate, rate
+    from meshtest.judging.rollout import Rollout, Stage, rollout, stage
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
@@ -33,7 +36,10 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.latency": ("Latency", "latency"),
     "meshtest.judging.lossless": ("Lossless", "lossless"),
+    "meshtest.judging.rate": ("Rate", "rate"),
+    "meshtest.judging.rollout": ("Rollout", "Stage", "rollout", "stage"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
@@ -59,6 +65,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "HEAD",
     "HOLDS",
     "Judgement",
+    "Latency",
     "Lossless",
     "Mesh",
     "MeshError",
@@ -66,12 +73,15 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "POST",
     "PUT",
     "PolicyViolation",
+    "Rate",
     "Request",
     "ResourceError",
+    "Rollout",
     "Sample",
     "Source",
     "Split",
     "SplitTest",
+    "Stage",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
@@ -82,9 +92,13 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_json",
     "by_podname",
     "judge",
+    "latency",
     "lossless",
+    "rate",
     "request",
+    "rollout",
     "split",
+    "stage",
 ]
 
 

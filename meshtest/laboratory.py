@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
+from meshtest.judging.control import Edit
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
 from meshtest.traffic.sample import Sample
@@ -45,6 +48,18 @@ class Laboratory:
         timeout, causes = options.pop("timeout", load.timeout), options.pop("causes", load.causes)
         driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
         return Flow(driver, load.what, host=self._sender.target(load.what).host, **options)
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+        return self._sender.watch.kept()
+
+    def apply(self, *resources: Any) -> None:
+        """Put resources in force, as `mesh.apply` does."""
+        self._sender.watch.apply(*resources)
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied."""
+        self._sender.watch.edit(self._sender.mesh.rule(self._sender.workload, self._load.what), edits)
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.evidence import Finding, finding
@@ -36,7 +36,16 @@ class Watch(Protocol):
         """May end the test where a control has no meaning."""
 
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
-        """A while in which what the test has applied is changed so."""
+        """A while in which what the test has applied, and what it applies then, is changed so."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+
+    def apply(self, *what: Any) -> None:
+        """Put resources in force."""
+
+    def edit(self, rule: Rule | None, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied."""
 
 
 @dataclass(frozen=True)

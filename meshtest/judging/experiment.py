@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshtest.judging.answers import Answers
-from meshtest.judging.control import Control
+from meshtest.judging.control import Control, Edit
+from meshtest.judging.expectation import Expectation
 from meshtest.judging.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ class Lab(Protocol):
     def flow(self, **options: Any) -> AbstractContextManager[Any]:
         """Send it all the while in the background (the options of `send`)."""
 
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+
+    def apply(self, *resources: Any) -> None:
+        """Put resources in force, as `mesh.apply` does; returns when every proxy has them."""
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied; returns when every proxy has it."""
+
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
 
@@ -54,3 +64,14 @@ class Experiment(Protocol):
 
     def controls(self) -> Sequence[Control]:
         """Meshes that are wrong by exactly the stated margin."""
+
+
+def proved(lab: Lab, expectation: Expectation) -> Judgement:
+    """The judgement on an expectation of the request in question, which is sent until there is a verdict, or nobody answers any more."""
+    trial = expectation.begin()
+    while trial.verdict is None:
+        answers = lab.send(trial.suggested_batch())
+        trial.take(answers)
+        if not answers.answered:
+            break
+    return trial.judgement()
