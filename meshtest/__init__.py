@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.handshake import Handshakes, handshake
     from meshtest.judging.latency import Latency, latency
     from meshtest.judging.lossless import Lossless, lossless
     from meshtest.judging.rate import Rate, rate
@@ -36,6 +37,7 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.handshake": ("Handshakes", "handshake"),
     "meshtest.judging.latency": ("Latency", "latency"),
     "meshtest.judging.lossless": ("Lossless", "lossless"),
     "meshtest.judging.rate": ("Rate", "rate"),
@@ -64,6 +66,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "GET",
     "HEAD",
     "HOLDS",
+    "Handshakes",
     "Judgement",
     "Latency",
     "Lossless",
@@ -91,6 +94,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_header",
     "by_json",
     "by_podname",
+    "handshake",
     "judge",
     "latency",
     "lossless",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
+from meshtest.authority import Authority
 from meshtest.judging.control import Edit
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
+from meshtest.traffic.handshake import Handshake
 from meshtest.traffic.sample import Sample
 
 
@@ -49,6 +52,26 @@ class Laboratory:
         driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
         return Flow(driver, load.what, host=self._sender.target(load.what).host, **options)
 
+    @property
+    def host(self) -> str:
+        """The host that the request asks for."""
+        return self._sender.target(self._load.what).server_name or ""
+
+    def handshake(
+        self,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        client: str = "none",
+        server_name: str | None = None,
+    ) -> Handshake:
+        """A TLS handshake where the request would be sent; `client` is none, own, or stranger."""
+        authority = {"own": self._sender.mesh.authority, "stranger": _stranger()}.get(client)
+        proof = authority.certificate("client") if authority else None
+        return self._sender.handshake(
+            self._load.what, version=version, ciphers=ciphers, certificate=proof, server_name=server_name
+        )
+
     def kept(self) -> AbstractContextManager[None]:
         """A while after which what the test has applied is again what it was before."""
         return self._sender.watch.kept()
@@ -64,3 +87,9 @@ class Laboratory:
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
         self._sender.watch.progress(text and f"{self._load.what}: {text}")
+
+
+@cache
+def _stranger() -> Authority:
+    """An authority that nobody trusts."""
+    return Authority.new()

@@ -19,6 +19,7 @@ from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Mesh, Rule, Target
 from meshtest.traffic.attribution import by_podname
 from meshtest.traffic.driver import Driver
+from meshtest.traffic.handshake import Handshake
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
 
@@ -79,6 +80,17 @@ class Sender(Protocol):
 
     def target(self, what: Request | str) -> Target:
         """Where it comes in."""
+
+    def handshake(
+        self,
+        what: Request | str,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        certificate: tuple[str, str] | None = None,
+        server_name: str | None = None,
+    ) -> Handshake:
+        """A TLS handshake where it comes in."""
 
     def lab(self, load: Load, samples: list[Sample]) -> Lab:
         """What an experiment with this load can do; what it measures is added to `samples`."""

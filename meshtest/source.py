@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from meshtest.traffic.handshake import Handshake
+
 Pair = tuple[str, str]
 _PATIENCE = 30.0  # seconds that a single request may take: a loaded machine is no reason to give up
 _AGENT = "meshtest"  # of single requests, until each gets a token of its own
@@ -187,6 +189,31 @@ class Source:
         opened = connected(target.address, target.source, timeout, target.server_name, secured)
         self.mesh.connected(target, opened.getsockname())
         return opened
+
+    def handshake(
+        self,
+        what: Request | str,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        certificate: Pair | None = None,
+        server_name: str | None = None,
+        timeout: float = 10.0,
+    ) -> Handshake:
+        """One TLS handshake where an https or tls URL comes in: what was negotiated, or why it was refused.
+
+        `version` (`TLSv1.2`) and `ciphers` (OpenSSL's names, with colons) are offered alone, however weak they are; `server_name` is asked
+        for instead of the URL's host; `certificate` as in `get`. ValueError for a URL in the clear.
+        """
+        from meshtest.traffic.client import context
+        from meshtest.traffic.handshake import handshake, offering
+
+        target = self.target(what)
+        if target.server_name is None:
+            raise ValueError(f"{what} is in the clear: a handshake is for https:// and tls://")
+        secured = offering(context(self.mesh.trusted, certificate, check_name=False), version, ciphers)
+        name = target.server_name if server_name is None else server_name
+        return handshake(target.address, target.source, name, secured, timeout)
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""

@@ -32,6 +32,20 @@ class Lab(Protocol):
     def flow(self, **options: Any) -> AbstractContextManager[Any]:
         """Send it all the while in the background (the options of `send`)."""
 
+    @property
+    def host(self) -> str:
+        """The host that the request in question asks for, without a port."""
+
+    def handshake(
+        self,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        client: str = "none",
+        server_name: str | None = None,
+    ) -> Any:
+        """A TLS handshake where the request would be sent (`meshtest.judging.handshake.Negotiated`)."""
+
     def kept(self) -> AbstractContextManager[None]:
         """A while after which what the test has applied is again what it was before."""
 
