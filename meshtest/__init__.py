@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.source import Source
-    from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
+    from meshtest.traffic.attribution import by_body, by_header, by_json, by_line, by_podname
     from meshtest.traffic.driver import Driver
     from meshtest.traffic.request import DELETE, GET, HEAD, POST, PUT, Request, request
     from meshtest.traffic.sample import Sample
+    from meshtest.traffic.tcp import TCP
     from meshtest.workload import Workload
 
 _HOMES = {
@@ -46,10 +47,11 @@ _HOMES = {
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.source": ("Source",),
-    "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
+    "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_line", "by_podname"),
     "meshtest.traffic.driver": ("Driver",),
     "meshtest.traffic.request": ("DELETE", "GET", "HEAD", "POST", "PUT", "Request", "request"),
     "meshtest.traffic.sample": ("Sample",),
+    "meshtest.traffic.tcp": ("TCP",),
     "meshtest.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -85,6 +87,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "Split",
     "SplitTest",
     "Stage",
+    "TCP",
     "UNDECIDED",
     "VIOLATED",
     "Verdict",
@@ -93,6 +96,7 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_body",
     "by_header",
     "by_json",
+    "by_line",
     "by_podname",
     "handshake",
     "judge",

@@ -13,6 +13,7 @@ from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
+from meshtest.traffic.tcp import TCP
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ _HINTS = {
 
 def finding(
     source: str,
-    request: Request,
+    request: Request | TCP,
     expectation: Expectation | Experiment,
     judgement: Judgement,
     rule: Rule | None,

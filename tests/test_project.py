@@ -45,16 +45,18 @@ PUBLIC = [
         "Split",
         "SplitTest",
         "Stage",
+        "TCP",
         "UNDECIDED",
-        "VIOLATED",
     ),
     *(
+        "VIOLATED",
         "Verdict",
         "Workload",
         "answered",
         "by_body",
         "by_header",
         "by_json",
+        "by_line",
         "by_podname",
         "handshake",
         "judge",
@@ -63,9 +65,8 @@ PUBLIC = [
         "rate",
         "request",
         "rollout",
-        "split",
-        "stage",
     ),
+    *("split", "stage"),
 ]
 
 
