@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from meshtest.judging.answered import Answered, answered
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
+    from meshtest.judging.fault import Aborted, Delayed, aborted, delayed
     from meshtest.judging.handshake import Handshakes, handshake
     from meshtest.judging.latency import Latency, latency
     from meshtest.judging.lossless import Lossless, lossless
@@ -38,6 +39,7 @@ _HOMES = {
     "meshtest.judging.answered": ("Answered", "answered"),
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
+    "meshtest.judging.fault": ("Aborted", "Delayed", "aborted", "delayed"),
     "meshtest.judging.handshake": ("Handshakes", "handshake"),
     "meshtest.judging.latency": ("Latency", "latency"),
     "meshtest.judging.lossless": ("Lossless", "lossless"),
@@ -57,10 +59,12 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
+    "Aborted",
     "AnalysisWarning",
     "Answered",
     "Authority",
     "DELETE",
+    "Delayed",
     "Driver",
     "Expectation",
     "Experiment",
@@ -92,12 +96,14 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "VIOLATED",
     "Verdict",
     "Workload",
+    "aborted",
     "answered",
     "by_body",
     "by_header",
     "by_json",
     "by_line",
     "by_podname",
+    "delayed",
     "handshake",
     "judge",
     "latency",

@@ -120,7 +120,9 @@ class Handshakes:
 
     def controls(self) -> Sequence[Control]:
         """Gateways whose servers are for another host, or differ in just one of the things that are looked at."""
-        found = [("for another host", {"hosts": ["elsewhere.invalid"]}, {})]
+        found: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+            ("for another host", {"hosts": ["elsewhere.invalid"]}, {})
+        ]
         found += [
             (name, {}, tls) for name, tls in (*self._other_versions(), *self._other_suites(), *self._other_modes())
         ]

@@ -6,6 +6,7 @@ import socket
 import ssl
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 from meshtest.errors import MeshError
 
@@ -69,7 +70,11 @@ def handshake(
     """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name or None)
-    with socket.create_connection(address, timeout, (source, 0) if source else None) as connection:
+    try:
+        connection = socket.create_connection(address, timeout, (source, 0) if source else None)
+    except ConnectionRefusedError:
+        return Handshake(refused="nothing listens")
+    with connection:
         try:
             _negotiate(tls, incoming, outgoing, connection)
         except TimeoutError:
@@ -77,8 +82,8 @@ def handshake(
         except (ssl.SSLError, OSError) as error:
             return Handshake(refused=_why(error))
         suite = tls.cipher()
-        certificate = tls.getpeercert() or {}
-        names = tuple(str(value) for _, value in certificate.get("subjectAltName", ()))  # type: ignore[misc]
+        certificate: dict[str, Any] = dict(tls.getpeercert() or {})
+        names = tuple(str(value) for _, value in certificate.get("subjectAltName", ()))
         return Handshake(tls.version() or "", suite[0] if suite else "", names, _key(tls.getpeercert(True)))
 
 
