@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,19 @@ def test_each_suite_has_its_manifest() -> None:
         assert suite.with_suffix(".yaml").is_file()
         assert f'"{suite.stem}.yaml"' in suite.read_text()
         assert ".control(" in suite.read_text(), "a suite without a control may be unable to fail"
+
+
+def test_the_page_of_behaviour_is_up_to_date() -> None:
+    """docs/behaviour.md has each test of the suites with its sentence; figures may be older. It is written by docs/behaviour.py."""
+    spec = importlib.util.spec_from_file_location("behaviour", ROOT / "docs" / "behaviour.py")
+    assert spec is not None
+    assert spec.loader is not None
+    behaviour = importlib.util.module_from_spec(spec)
+    sys.modules["behaviour"] = behaviour  # where dataclasses look
+    spec.loader.exec_module(behaviour)
+    assert behaviour.PAGE.read_text() == behaviour.page(None), "run: python docs/behaviour.py"
+    promises = [case.promise for module in behaviour.modules() for case in module.cases]
+    assert all(each.endswith(".") for each in promises), "each test says in a sentence what it proves"
 
 
 def test_recordings_are_there_when_needed() -> None:

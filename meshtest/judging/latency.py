@@ -18,7 +18,7 @@ from meshtest.resources.edit import Put
 CONFIDENCE = 0.999
 """Of the bounds that are reported."""
 
-_LEAST_BATCH, _MOST_BATCH = 20, 500
+_LEAST_BATCH, _MOST_BATCH = 100, 500
 _MOST_MARGIN = 0.05
 
 
