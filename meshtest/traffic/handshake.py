@@ -72,8 +72,8 @@ def handshake(
     tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name or None)
     try:
         connection = socket.create_connection(address, timeout, (source, 0) if source else None)
-    except ConnectionRefusedError:
-        return Handshake(refused="nothing listens")
+    except ConnectionError as error:
+        return Handshake(refused="nothing listens" if isinstance(error, ConnectionRefusedError) else _why(error))
     with connection:
         try:
             _negotiate(tls, incoming, outgoing, connection)
