@@ -1,4 +1,4 @@
-"""Splits of connections that carry no HTTP: each connection as a whole goes to one version."""
+"""Connections that carry no HTTP: each goes as a whole where weights, or the server name of its TLS, send it."""
 
 import pytest
 
@@ -32,6 +32,15 @@ def test_lines_of_a_connection_stay_together(mesh, ingress):
             lines.flush()
             seen.add(lines.readline())
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("host", "version"), [("one.example.com", "v1"), ("two.example.com", "v2")])
+def test_server_name_decides(mesh, host, version):
+    """A `tls` rule of the mesh sends connections of workloads by their server name, which the callee still sees."""
+    mesh.apply("test_split.yaml")
+    for _ in range(5):
+        said = mesh.workload("client").get(f"https://{host}:8443/").json()
+        assert (said["version"], said["tls"]["server_name"]) == (version, host)
 
 
 def test_wrong_splits_are_noticed(mesh, ingress):
