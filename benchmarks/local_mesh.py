@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.manifests import virtual_services
-from meshtest.judging.expectation import split
+from meshtest.judging.split import split
 from meshtest.meshes.local.envoy import binary
 from meshtest.meshes.local.mesh import Keyed, LocalMesh
 from meshtest.resources.manifest import check, read_files, read_text

@@ -13,6 +13,9 @@ from meshtest.errors import MeshError
 from meshtest.evidence import Finding
 from meshtest.meshes.protocol import Mesh
 
+MOST_MESHES = 2
+"""So many are kept for tests to come; each takes hundreds of megabytes, and another one starts in less than a second."""
+
 
 class Session:
     """The meshes of one pytest process (under pytest-xdist: of one worker), by what they run."""
@@ -36,11 +39,30 @@ class Session:
         """The mesh for a test: with the workloads of its marker, else those of the command line or ini file, else Bookinfo."""
         paths = self._workloads(item)
         if paths not in self._meshes or _ended(self._meshes[paths]):
-            self._meshes[paths] = self._start(paths)
-        found = self._meshes[paths]
+            self._make_room(MOST_MESHES - 1)
+            self._meshes[paths] = self._started(paths)
+        found = self._meshes[paths] = self._meshes.pop(paths)  # used last, ended last
         if isinstance(found, MeshError):
             raise MeshError(str(found))  # said once for each test, without starting again
         return found
+
+    def _started(self, paths: tuple[Path, ...]) -> Mesh | MeshError:
+        """A mesh; where the others leave it too little, they are ended."""
+        from meshtest.meshes.local.watches import TooFewWatches
+
+        found = self._start(paths)
+        if isinstance(found, TooFewWatches) and self._make_room(0):
+            return self._start(paths)
+        return found
+
+    def _make_room(self, most: int) -> int:
+        """End the meshes that have not been used for the longest time, but for so many; how many ended."""
+        alive = [(paths, each) for paths, each in self._meshes.items() if not isinstance(each, MeshError)]
+        ended = alive[: max(len(alive) - most, 0)]
+        for paths, each in ended:
+            each.close()
+            del self._meshes[paths]
+        return len(ended)
 
     def _workloads(self, item: pytest.Item) -> tuple[Path, ...]:
         marker = item.get_closest_marker("mesh_workloads")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 import meshtest
+from meshtest.cli import main
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [
@@ -94,6 +96,24 @@ def test_readme_example(pytester: pytest.Pytester) -> None:
     for name, text in files.items():
         Path(pytester.path, name).write_text(text)
     pytester.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_commands_of_the_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the README shows of commands is what they print of its manifest (for `analyze`, with a subset misspelt)."""
+    manifest = blocks("README.md", "yaml")["canary.yaml"]
+    shown = re.findall(r"```console\n\$ meshtest (.*?)\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert [command.split()[0] for command, _ in shown] == ["analyze", "explain", "proxy-config"]
+    monkeypatch.chdir(tmp_path)
+    for command, printed in shown:
+        before, _, after = manifest.rpartition("name: v2")
+        Path("canary.yaml").write_text(f"{before}name: v3{after}" if command.startswith("analyze") else manifest)
+        assert main(shlex.split(command)) == int(command.startswith("analyze"))
+        start, more, _ = printed.partition("...\n")
+        found = capsys.readouterr().out
+        assert found.startswith(start)
+        assert more or not printed or found == printed
 
 
 @pytest.mark.parametrize(

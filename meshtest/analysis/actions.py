@@ -16,6 +16,7 @@ from meshtest.analysis.catalogue import (
     IMPOSSIBLE_ORIGIN,
     MIRROR_OFF,
     MIRROR_TO_ITSELF,
+    NO_ORIGIN,
     PREFLIGHTS_NOT_MATCHED,
     REDIRECT_LOOP,
     REWRITE_JOINT,
@@ -224,6 +225,12 @@ def _cors(rule: Rule, cors: Spec) -> Iterator[Finding]:
                 "such preflights go to other rules, or get 404. Match the method OPTIONS too"
             )
             yield PREFLIGHTS_NOT_MATCHED.at(rule.resource, (*rule.path, "match", index, "method"), message)
+    if not cors.get("allowOrigins") and not cors.get("allowOrigin"):
+        message = (
+            "no origin is allowed, so that browsers keep the answers from every other site, as without the policy. "
+            "Name the origins under allowOrigins"
+        )
+        yield NO_ORIGIN.at(rule.resource, (*rule.path, "corsPolicy"), message)
     for index, origin in enumerate(cors.get("allowOrigins", [])):
         yield from _origin(
             rule, origin, (*rule.path, "corsPolicy", "allowOrigins", index), bool(cors.get("allowCredentials"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from meshtest.analysis import (
     actions,
+    annotation_names,
     authorization,
     balancing,
     bound,
@@ -16,6 +17,8 @@ from meshtest.analysis import (
     extensions,
     faults,
     gateway_api,
+    gateway_destinations,
+    interception,
     matching,
     outlier,
     peer_modes,
@@ -38,6 +41,7 @@ CHECKS: tuple[Callable[[World], Iterator[Finding]], ...] = (
     destinations.check,
     delegates.check,
     bound.check,
+    gateway_destinations.check,
     reached.check,
     matching.check,
     caller_headers.check,
@@ -54,12 +58,14 @@ CHECKS: tuple[Callable[[World], Iterator[Finding]], ...] = (
     servers.check,
     services.check,
     scope.check,
+    interception.check,
     peer_modes.check,
     authorization.check,
     tokens.check,
     gateway_api.check,
     sidecar_scope.check,
     extensions.check,
+    annotation_names.check,
 )
 
 

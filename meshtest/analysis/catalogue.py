@@ -39,6 +39,7 @@ CONFLICTING_MESH_HOSTS = Code("MT0125", "Two VirtualServices rule one host of th
 WILDCARD_TO_ONE = Code("MT0126", "A wildcard sends the calls of many services to one")
 INTERNAL_GATEWAY = Code("MT0127", "A VirtualService names a Gateway that Istio generated", istio="IST0165")
 RULES_DO_NOT_FIT_PORT = Code("MT0128", "HTTP, TLS or TCP rules for a port of another protocol")
+MESH_RULES_PASSED_OVER = Code("MT0129", "A Gateway passes over rules that are for the mesh", istio="IST0140")
 
 # Matching
 UNREACHABLE_RULE = Code("MT0201", "A rule is never reached", istio="IST0130")
@@ -56,6 +57,7 @@ NOTHING_FOR_THE_REST = Code("MT0210", "Requests that match no rule get 404")
 CASE_OF_REGEX = Code("MT0211", "ignoreUriCase has no effect")
 CLAIMS_WITHOUT_AUTHENTICATION = Code("MT0212", "Routes by claims of tokens that nobody checks", istio="IST0149")
 LABELS_BESIDE_GATEWAYS = Code("MT0213", "Labels of the caller do not count beside gateways")
+WHOLE_COOKIE = Code("MT0214", "A cookie is compared together with all others")
 
 # Actions
 WEIGHT_OMITTED = Code("MT0301", "A destination without a weight beside others gets nothing")
@@ -80,6 +82,7 @@ HEADER_WITHOUT_EFFECT = Code("MT0345", "A change of a header without effect")
 PREFLIGHTS_NOT_MATCHED = Code("MT0351", "CORS preflights do not match the rule with the CORS policy")
 IMPOSSIBLE_ORIGIN = Code("MT0352", "An allowed origin that no browser sends")
 ANY_ORIGIN_WITH_CREDENTIALS = Code("MT0353", "Each site may send credentials")
+NO_ORIGIN = Code("MT0354", "A CORS policy without origins allows none")
 REDIRECT_LOOP = Code("MT0361", "A redirect leads to itself")
 
 # Who sees it
@@ -96,6 +99,7 @@ POLICY_REPLACED = Code("MT0504", "A subset or port policy loses settings of the 
 WILDCARD_REPLACED = Code("MT0505", "A DestinationRule replaces the whole of a wider one")
 SUBSET_POLICY_UNUSED = Code("MT0506", "The policy of a subset to which no rule sends traffic")
 SUBSET_LABELS = Code("MT0507", "A subset selects the pods of another one")
+SETTING_OF_NO_PORT = Code("MT0508", "Settings for a port that the service does not have")
 LEGACY_ERRORS = Code("MT0511", "consecutiveErrors is ignored", istio="IST0133")
 EJECTION_TAKES_ALL = Code("MT0512", "Ejecting the only pod takes the service down")
 EJECTION_NEVER = Code("MT0513", "No pod can be ejected")
@@ -130,6 +134,7 @@ PORT_WITHOUT_PROTOCOL = Code("MT0701", "A Service's port names no protocol", ist
 SERVICE_SELECTS_NOTHING = Code("MT0702", "A Service selects no pod")
 PROTOCOLS_DISAGREE = Code("MT0703", "Two Services give one port of a pod two protocols", istio="IST0116")
 UNKNOWN_TARGET_PORT = Code("MT0704", "A Service's target port is the name of no container port")
+USER_OF_SIDECAR = Code("MT0705", "A pod runs as the sidecar's user", istio="IST0144")
 ENTRY_WITHOUT_ENDPOINTS = Code("MT0711", "A static ServiceEntry without endpoints")
 ENTRY_TAKES_PORT = Code(
     "MT0712", "A TCP port of a ServiceEntry without addresses takes all traffic of its number", istio="IST0134"
@@ -139,6 +144,8 @@ ENTRIES_DISAGREE = Code("MT0714", "Two ServiceEntries give one port two protocol
 ENTRY_SELECTS_NOTHING = Code("MT0715", "A ServiceEntry selects no workload")
 WORKLOAD_UNUSED = Code("MT0716", "A WorkloadEntry that belongs to no service")
 ENTRY_SHADOWS_SERVICE = Code("MT0717", "A ServiceEntry for the name of a Kubernetes Service")
+RESOLUTIONS_DISAGREE = Code("MT0718", "Two ServiceEntries resolve one host in two ways")
+PORTS_SHARE_NAME = Code("MT0719", "Two ServiceEntries give two ports of one host the same name")
 
 # Security
 POLICY_SELECTS_NOTHING = Code("MT0801", "A policy selects no workload", istio="IST0127")
@@ -159,6 +166,7 @@ AUDIT_WITHOUT_RULES = Code("MT0820", "An AUDIT policy without rules has no effec
 TOKEN_UNCHECKED = Code("MT0821", "A policy wants a token that nobody checks")
 IDENTITY_WITHOUT_MTLS = Code("MT0822", "A policy wants an identity where there is no mutual TLS")
 POLICY_HOST = Code("MT0823", "A policy's host is not one that requests have")
+POLICY_WITHOUT_SIDECAR = Code("MT0824", "A policy for pods without a sidecar")
 TOKEN_NOT_REQUIRED = Code("MT0831", "Requests without a token pass")
 PRIVATE_KEY_PUBLISHED = Code("MT0832", "Keys for checking tokens hold a private key", istio="IST0133")
 
@@ -184,5 +192,6 @@ SIDECAR_REDUNDANT = Code("MT1005", "A host of a Sidecar's egress that another on
 PATCH_IGNORED = Code("MT1011", "A patch of an EnvoyFilter is ignored", istio="IST0153")
 TELEMETRIES_CONFLICT = Code("MT1012", "Two Telemetries of one scope", istio="IST0160")
 INJECTION_CONFLICT = Code("MT1013", "A namespace has two labels for injection", istio="IST0123")
+ANNOTATION_MISSPELT = Code("MT1014", "An annotation or label of Istio is misspelt", istio="IST0108")
 
 CODES: dict[str, Code] = {each.name: each for each in globals().copy().values() if isinstance(each, Code)}

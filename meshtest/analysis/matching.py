@@ -16,6 +16,7 @@ from meshtest.analysis.catalogue import (
     MATCH_PORT_CLOSED,
     NOTHING_FOR_THE_REST,
     REGEX_MATCHES_WHOLE,
+    WHOLE_COOKIE,
 )
 from meshtest.analysis.conjunction import Condition, Conjunction, Cover, conjunction
 from meshtest.analysis.finding import INFO, Finding
@@ -170,7 +171,7 @@ def _uri(rule: Rule, uri: Spec, path: Path) -> Iterator[Finding]:
 
 
 _GLOB_END = re.compile(r"[A-Za-z0-9_)]?/\*$")
-_PLAIN = re.compile(r"\^/[A-Za-z0-9_/-]*")
+_PLAIN = re.compile(r"\^?/[A-Za-z0-9_/-]*")
 
 
 def _uri_regex(rule: Rule, text: str, path: Path) -> Iterator[Finding]:
@@ -250,6 +251,16 @@ def _value(rule: Rule, field: str, name: str, match: Spec, path: Path) -> Iterat
         )
     elif kind == "regex" and name.lower() in _SEARCHED and what == "header":
         yield from _searched(rule, name, value, (*path, kind))
+    elif kind == "exact" and name.lower() == "cookie" and what == "header":
+        yield _cookie(rule, value, (*path, kind))
+
+
+def _cookie(rule: Rule, value: str, path: Path) -> Finding:
+    message = (
+        f"a browser sends all cookies of a site in this one header, which is {value} only where there is no other cookie. "
+        f"Write regex: '(.*; *)?{re.escape(value)}(;.*)?'"
+    )
+    return WHOLE_COOKIE.at(rule.resource, path, message)
 
 
 def _searched(rule: Rule, name: str, text: str, path: Path) -> Iterator[Finding]:

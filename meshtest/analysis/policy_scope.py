@@ -12,6 +12,7 @@ from meshtest.analysis.catalogue import (
     POLICIES_MERGED,
     POLICY_NOT_LOOKED_AT,
     POLICY_REPLACED,
+    SETTING_OF_NO_PORT,
     SUBSET_LABELS,
     SUBSET_POLICY_UNUSED,
     UNKNOWN_POLICY_HOST,
@@ -38,6 +39,7 @@ def check(world: World) -> Iterator[Finding]:
         found = world.hosts.within(name)
         if found:
             yield from _looked_at(world, rule, found)
+            yield from _ports_there(rule, found)
         elif name != "*" and not (world.hosts.covering(name) and "*" not in name):
             yield _unknown(world, rule, name)
         else:
@@ -85,6 +87,34 @@ def _looked_at(world: World, rule: Resource, found: list[Host]) -> Iterator[Find
         f"({service.namespace}) and in {world.root}, but this stands in {rule.namespace}. Put it into {service.namespace}"
     )
     yield POLICY_NOT_LOOKED_AT.at(rule, ("metadata", "namespace"), message)
+
+
+def _ports_there(rule: Resource, found: list[Host]) -> Iterator[Finding]:
+    policies = [(_LEVELS, rule.spec.get("trafficPolicy"))]
+    for index, subset in enumerate(rule.spec.get("subsets", [])):
+        policies.append((("spec", "subsets", index, "trafficPolicy"), subset.get("trafficPolicy")))  # type: ignore[arg-type]
+    for path, policy in policies:
+        for index, setting in enumerate((policy or {}).get("portLevelSettings", [])):
+            number = setting["port"].get("number")
+            if not any(host.port(number) for host in found):
+                yield _no_port(rule, found, number, (*path, "portLevelSettings", index, "port", "number"))
+
+
+def _no_port(rule: Resource, found: list[Host], number: int, path: Path) -> Finding:
+    ports = [port for host in found for port in host.ports]
+    behind = next((port.number for port in ports if port.target == number), None)
+    what = (
+        f"{found[0].short} has no port {number}"
+        if len(found) == 1
+        else f"no service of {rule.spec['host']} has a port {number}"
+    )
+    known = listed([str(each) for each in sorted({port.number for port in ports})], 6)
+    why = (
+        f"{number} is where the pods listen, and the Service's port is {behind}" if behind else f"the ports are {known}"
+    )
+    return SETTING_OF_NO_PORT.at(
+        rule, path, f"{what}, so that these settings never count: {why}. Write a port of the Service"
+    )
 
 
 _KEPT = ("connectionPool", "outlierDetection")

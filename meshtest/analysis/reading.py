@@ -36,7 +36,7 @@ def findings(files: Iterable[FilePath | str], topology: Sequence[FilePath | str]
     around = read_files(topology) if topology else _assumed(own)
     surroundings = _Surroundings([*around, *own], {each.key for each in found}, [*problems])
     world = World(
-        surroundings.topology(gateway=not topology),
+        surroundings.topology(),
         [each for each in checked if (each.group, each.kind) in SCHEMAS],
         [each for each in [*around, *own] if _plain(each)],
         subjects=frozenset(each.key for each in found),
@@ -98,10 +98,10 @@ class _Surroundings:
         broken = {each.resource.key for each in self.problems}
         self._sound = [each for each in shaped if each.key not in broken]
 
-    def topology(self, *, gateway: bool) -> Topology:
-        """The topology; with Istio's ingress gateway where none is given and one is wanted."""
+    def topology(self) -> Topology:
+        """The topology, with Istio's ingress gateway where none is given: it is seldom described beside services."""
         made = assembled(self._sound, self._config)
-        if gateway and not any(each.gateway for each in made.instances):
+        if not any(each.gateway for each in made.instances):
             names = {each.key for each in self._sound}
             return assembled(
                 [*self._sound, *(each for each in ingress_gateway() if each.key not in names)], self._config
@@ -111,7 +111,7 @@ class _Surroundings:
     def selects(self, own: Sequence[Resource]) -> bool:
         """Whether what the given Services select is known; else their pods are described elsewhere."""
         services = {each.key for each in own if each.kind == "Service"}
-        made = self.topology(gateway=True)
+        made = self.topology()
         return all(
             any(service.namespace == pod.namespace and service.selects(pod.labels) for pod in made.instances)
             for service in made.services

@@ -98,7 +98,8 @@ def _protocol(server: Server) -> Iterator[Finding]:
             f"Write protocol: HTTPS with tls, or use port 80"
         )
         yield PROTOCOL_AGAINST_PORT.at(server.resource, at, message)
-    if server.number in _PLAIN_NUMBERS and server.protocol.tls:
+    # Only sidecars call with the mesh's own certificates, and they follow the rules that name this port.
+    if server.number in _PLAIN_NUMBERS and server.protocol.tls and server.mode != "ISTIO_MUTUAL":
         message = (
             f"port {server.number} speaks {server.protocol.value} here, and clients that use it for plain HTTP get nothing. "
             f"Write protocol: HTTP, or use port 443"

@@ -13,7 +13,9 @@ from meshtest.analysis.catalogue import (
     ENTRY_TAKES_PORT,
     ENTRY_WITHOUT_ENDPOINTS,
     PORT_WITHOUT_PROTOCOL,
+    PORTS_SHARE_NAME,
     PROTOCOLS_DISAGREE,
+    RESOLUTIONS_DISAGREE,
     SERVICE_SELECTS_NOTHING,
     UNKNOWN_TARGET_PORT,
     WORKLOAD_UNUSED,
@@ -42,6 +44,8 @@ def check(world: World) -> Iterator[Finding]:
     for entry in world.networking("ServiceEntry"):
         yield from _entry(world, entry)
     yield from _entries_together(world)
+    yield from _resolutions(world)
+    yield from _names_of_ports(world)
     for machine in world.networking("WorkloadEntry"):
         yield from _machine(world, machine)
 
@@ -240,6 +244,37 @@ def _entries_together(world: World) -> Iterator[Finding]:
                     f"({line(other.resource, its.path, host.resource)}), and one of the two counts. Give both the same protocol"
                 )
                 yield ENTRIES_DISAGREE.at(host.resource, port.path, message)
+
+
+def _resolutions(world: World) -> Iterator[Finding]:
+    """Of two in a namespace the older says how the host is resolved, and the endpoints of both are called."""
+    first: dict[tuple[str, str], Host] = {}
+    for host in world.hosts.all:
+        other = first.setdefault((host.name, host.namespace), host) if host.entry else host
+        resolution = host.resource.spec.get("resolution", "NONE")
+        if other.resource is host.resource or resolution == other.resource.spec.get("resolution", "NONE"):
+            continue
+        message = (
+            f"{other.resource} ({line(other.resource, ('spec',), host.resource)}) resolves {host.name} too, by "
+            f"{other.resource.spec.get('resolution', 'NONE')}: the older of the two counts for both, and the endpoints of the other are "
+            "called in a way that was not meant, or not at all. Put the two into one"
+        )
+        yield RESOLUTIONS_DISAGREE.at(host.resource, ("spec", "resolution"), message)
+
+
+def _names_of_ports(world: World) -> Iterator[Finding]:
+    """Endpoints with addresses belong to the name of a port, of all entries for the host in a namespace."""
+    first: dict[tuple[str, str, str], tuple[Host, Port]] = {}
+    for host in world.hosts.all:
+        for port in host.ports if host.entry and host.resource.spec.get("resolution") == "STATIC" else ():
+            other, its = first.setdefault((host.name, host.namespace, port.name), (host, port))
+            if other.resource is not host.resource and its.number != port.number:
+                message = (
+                    f"{other.resource} ({line(other.resource, its.path, host.resource)}) calls port {its.number} of {host.name} "
+                    f"{port.name} too, and endpoints go by this name: calls of either port go to the endpoints of both. "
+                    "Give each port a name of its own"
+                )
+                yield PORTS_SHARE_NAME.at(host.resource, (*port.path, "name"), message)
 
 
 def _meet(one: Host, other: Host) -> bool:

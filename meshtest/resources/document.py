@@ -22,8 +22,11 @@ from meshtest.resources.yaml_tree import (
     Node,
     Scalar,
     Sequence,
+    TooMuch,
     check_characters,
     not_yaml,
+    root_line,
+    too_much,
     trees,
 )
 from meshtest.resources.yaml_values import Unusual, Value, values
@@ -51,6 +54,8 @@ class Document:
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of its nearest ancestor that has one."""
+        if not path:
+            return self._begin + self.first - 1
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1) + self.first - 1
@@ -60,7 +65,13 @@ class Document:
         return f"{self.file}:{self.line(path)}"
 
     @cached_property
+    def _begin(self) -> int:
+        return root_line(self.text)
+
+    @cached_property
     def _lines(self) -> dict[Path, int]:
+        if "\n" not in self.text.strip():
+            return {}  # such as JSON that a program wrote
         if (found := block_lines(self.text)) is not None:
             return found
         builder = _Builder(self.file)
@@ -81,6 +92,8 @@ def parse(text: str | bytes, file: str) -> list[Document]:
         found = values(decoded)
     except yaml.YAMLError as error:
         raise not_yaml(error, decoded, file) from None
+    except TooMuch:
+        raise too_much(file) from None
     except Unusual:
         found = [Value(_Builder(file).value_of(tree.root), tree.begin, tree.line) for tree in trees(decoded, file)]
     ends = [each.begin for each in found[1:]] + [len(decoded)]

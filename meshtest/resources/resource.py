@@ -83,12 +83,17 @@ def dotted(path: Path) -> str:
     return out
 
 
+# Groups of files that programs such as `istioctl install` and `kustomize` read, and no API server; their objects need no name.
+NOT_SERVED = ("install.istio.io/", "kustomize.config.k8s.io/")
 # Kinds whose objects have no namespace; only those that meshtest reads.
 CLUSTER_SCOPED = frozenset({"Namespace", "Node", "CustomResourceDefinition", "GatewayClass"})
 
 
 def resources(documents: list[Document], namespace: str = "default") -> list[Resource]:
-    """The objects in `documents`; items of Lists one by one. An object without a namespace gets `namespace`."""
+    """The objects in `documents` that an API server would take; items of Lists one by one.
+
+    An object without a namespace gets `namespace`.
+    """
     return [found for document in documents for found in _objects(document.value, (), document, namespace)]
 
 
@@ -102,6 +107,8 @@ def _objects(value: Any, path: Path, document: Document, namespace: str) -> Iter
         raise ResourceError(f"{document.where(path)}: a Kubernetes object needs a kind and an apiVersion, each a text")
     if kind == "List" or (kind.endswith("List") and "items" in value):
         yield from _items(value.get("items"), (*path, "items"), document, namespace)
+        return
+    if api_version.startswith(NOT_SERVED):
         return
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import yaml
 
 from meshtest.errors import ResourceError
 
 MAX_DEPTH = 100
+MAX_EVENTS = 900_000  # more than three times what 10,000 routes take; libyaml makes as many in half a second
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.1, section 5.1
@@ -83,11 +85,40 @@ def check_characters(text: str, file: str) -> None:
         )
 
 
+class TooMuch(Exception):
+    """The text holds more than MAX_EVENTS values, ends of collections, and documents."""
+
+
+def events(text: str) -> Iterator[yaml.Event]:
+    """libyaml's events, one by one; TooMuch where they do not end, yaml.YAMLError where the text is no YAML."""
+    parsed = yaml.parse(text, Loader=LOADER)
+    return chain(islice(parsed, MAX_EVENTS), _end(parsed))
+
+
+def _end(parsed: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
+    for _ in parsed:
+        raise TooMuch
+    yield from ()
+
+
 def _events(text: str, file: str) -> Iterator[yaml.Event]:
     try:
-        yield from yaml.parse(text, Loader=LOADER)
+        yield from events(text)
     except yaml.YAMLError as error:
         raise not_yaml(error, text, file) from None
+    except TooMuch:
+        raise too_much(file) from None
+
+
+def too_much(file: str) -> ResourceError:
+    """That the file holds more than any manifest."""
+    return ResourceError(f"{file}: holds more values than any Kubernetes manifest does; is it the right file?")
+
+
+def root_line(text: str) -> int:
+    """The line (from 1) where the first document begins to say something; it must be one that the parser has taken."""
+    begun = (yaml.ScalarEvent, yaml.CollectionStartEvent, yaml.AliasEvent)
+    return next((_line(event) for event in events(text) if isinstance(event, begun)), 1)
 
 
 def not_yaml(error: yaml.YAMLError, text: str, file: str) -> ResourceError:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from meshtest.resources.scalar import resolved
-from meshtest.resources.yaml_tree import LOADER, MAX_DEPTH
+from meshtest.resources.yaml_tree import MAX_DEPTH, events
 
 
 class Unusual(Exception):
@@ -28,7 +28,7 @@ class Value(NamedTuple):
 
 
 def values(text: str) -> list[Value]:
-    """The values of all documents; Unusual where something in them is not ordinary, yaml.YAMLError where it is no YAML."""
+    """The values of all documents; Unusual where something in them is not ordinary, TooMuch or yaml.YAMLError as `events` has it."""
     scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
     ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
     found: list[Value] = []
@@ -39,7 +39,7 @@ def values(text: str) -> list[Value]:
     begin, line = 0, 1
     event: Any  # of its class's own fields, which are not looked up twice
     value: Any
-    for event in yaml.parse(text, Loader=LOADER):
+    for event in events(text):
         kind = event.__class__
         if kind is scalar:
             if event.tag is not None or event.anchor is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CLUSTER = "Kubernetes"  # istiod's name for the cluster that it runs in
 
@@ -12,11 +12,15 @@ REGION, ZONE, SUBZONE = "topology.kubernetes.io/region", "topology.kubernetes.io
 
 @dataclass(frozen=True, order=True)
 class Locality:
-    """Region, zone and subzone, each perhaps empty."""
+    """Region, zone and subzone, each perhaps empty.
+
+    `label` is istiod's text for it, which is what it goes by: `r1/z1` of a WorkloadEntry is another one than `r1/z1/` of a node.
+    """
 
     region: str = ""
     zone: str = ""
     sub_zone: str = ""
+    label: str = field(default="", compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.region or self.zone or self.sub_zone)
@@ -28,12 +32,13 @@ NOWHERE = Locality()
 def locality(text: str) -> Locality:
     """A locality from `region/zone/subzone`; parts may be left out from the right."""
     region, zone, sub_zone, *_ = (*text.split("/"), "", "")
-    return Locality(region, zone, sub_zone)
+    return Locality(region, zone, sub_zone, text)
 
 
 def from_labels(labels: Mapping[str, str]) -> Locality:
-    """The locality that the labels of a node, or of a proxy, tell."""
-    return Locality(labels.get(REGION, ""), labels.get(ZONE, ""), labels.get(SUBZONE, ""))
+    """The locality that the labels of a node tell (`getPodLocality` in `serviceregistry/kube/controller/controller.go`)."""
+    parts = (labels.get(REGION, ""), labels.get(ZONE, ""), labels.get(SUBZONE, ""))
+    return Locality(*parts, "/".join(parts)) if any(parts) else NOWHERE
 
 
 def augmented(labels: Mapping[str, str], where: Locality, node: str = "") -> dict[str, str]:

@@ -67,17 +67,17 @@ def policies(spec: Mapping[str, Any]) -> Iterator[Policy]:
 
 
 def merge(base: Policy, over: Policy | None, port: int) -> Policy:
-    """`over` replaces `base` block by block; its settings for `port` replace all of it, with nothing inherited."""
+    """`over` replaces `base` block by block; its settings for `port` replace all of it, with nothing inherited.
+
+    What a port cannot have (`retryBudget`) stays as it was in `base` then: after `MergeSubsetTrafficPolicy`.
+    """
     if over is None:
         return base
-    merged = {**base, **{block: over[block] for block in BLOCKS if block in over}}
     for setting in over.get("portLevelSettings", []):
         if setting["port"].get("number") == port:
-            kept: dict[str, Any] = {
-                block: merged[block] for block in ("proxyProtocol", "retryBudget") if block in merged
-            }
+            kept: dict[str, Any] = {block: base[block] for block in ("proxyProtocol", "retryBudget") if block in base}
             return {**kept, **{block: setting[block] for block in BLOCKS if block in setting}}
-    return merged
+    return {**base, **{block: over[block] for block in BLOCKS if block in over}}
 
 
 @dataclass(frozen=True)

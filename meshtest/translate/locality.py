@@ -25,19 +25,15 @@ class Group:
 
 
 def grouped(endpoints: Sequence[Endpoint]) -> list[Group]:
-    """Endpoints by locality, each group weighing as much as its endpoints together."""
-    found: dict[Locality, list[Endpoint]] = {}
+    """Endpoints by the label of their locality, each group weighing as much as its endpoints together (`generate`)."""
+    found: dict[str, list[Endpoint]] = {}
     for each in endpoints:
-        found.setdefault(each.locality, []).append(each)
-    return [Group(where, found[where], _weight(found[where])) for where in sorted(found, key=_text)]
+        found.setdefault(each.locality.label, []).append(each)
+    return [Group(alike[0].locality, alike, _weight(alike)) for _, alike in sorted(found.items())]
 
 
 def _weight(endpoints: Sequence[Endpoint]) -> int:
     return min(sum(each.weight for each in endpoints), 2**32 - 1)
-
-
-def _text(where: Locality) -> str:
-    return "/".join((where.region, where.zone, where.sub_zone)).rstrip("/")
 
 
 def effective(load_balancer: Mapping[str, Any]) -> Setting | None:

@@ -70,7 +70,7 @@ def _made(targets: Iterator[_Target]) -> Made:
         if target.type.endswith("DNS") and not target.endpoints:
             continue  # Envoy would not take it
         if target.name not in clusters:
-            endpoints[target.name] = load_assignment(target.name, target.groups)
+            endpoints[target.name] = load_assignment(target.name, target.groups, distinct=target.type == "EDS")
             clusters[target.name] = _cluster(target, endpoints[target.name])
     return clusters, endpoints
 

@@ -32,14 +32,16 @@ class ProxyConfig:
     def as_json(self, before: ProxyConfig) -> Json:
         """The form that `meshtest proxy-config -o json` prints, which is what Envoy's /config_dump lists, in the order of names.
 
-        A cluster that waits for a certificate shows no endpoints: those of its predecessor stay, `before` the Istio resources came.
+        A cluster that waits for a certificate shows no endpoints, but its predecessor does, of `before` the Istio resources came. By EDS
+        both are told of the same ones.
         """
         endpoints = {}
         for name, assignment in self.endpoints.items():
             if not _waits_for_secret(self.clusters[name]):
                 endpoints[name] = _listed(self.clusters[name], assignment)
             elif name in before.endpoints:
-                endpoints[name] = _listed(before.clusters[name], before.endpoints[name])
+                told = all(each.clusters[name]["type"] == "EDS" for each in (self, before))
+                endpoints[name] = _listed(before.clusters[name], assignment if told else before.endpoints[name])
         found = {
             "listeners": self.listeners,
             "routes": self.routes,

@@ -15,9 +15,15 @@ from meshtest.translate import service_entry, workload_entry
 from meshtest.translate.trust_domain import identities
 from meshtest.translate.workload_entry import Workload
 
+_NOW = "now"  # comes after every date
+_FIRST = ("kubernetes", "default")  # the API server makes its own Service before there is any other
+
 
 class Registry:
-    """Services in istiod's order: the oldest first, then by name and namespace (`SortServicesByCreationTime`)."""
+    """Services in istiod's order: the oldest first, then by name and namespace (`SortServicesByCreationTime`).
+
+    Where nothing says when a ServiceEntry was made, it came after the Services.
+    """
 
     def __init__(self, topology: Topology, entries: Sequence[Resource], workloads: Sequence[Resource]) -> None:
         self._topology = topology
@@ -39,14 +45,18 @@ class Registry:
     def endpoints(self, service: Service, number: int) -> list[Endpoint]:
         """What stands behind a port: of all Services with this name in this namespace, each address as its port wants it.
 
-        Only DNS finds host names; where a name is resolved in turn (DNS_ROUND_ROBIN) there is one endpoint.
+        DNS takes the ports of this number, anything else those of this port's name (`BuildClusterLoadAssignment` in
+        `endpoint_builder.go`, `CopyEndpoints` in `endpointshards.go`). Only DNS finds host names; where a name is resolved in turn
+        (DNS_ROUND_ROBIN) there is one endpoint.
         """
         if (port := service.port(number)) is None:
             return []
+        by_number = service.resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
         found = [
             endpoint
             for each in self._by_name.get((service.hostname, service.namespace), [])
-            if (own := each.port(number)) and own.name == port.name
+            for own in each.ports
+            if (own.number == number if by_number else own.name == port.name)
             for endpoint in self.behind(each, own)
         ]
         if service.resolution is Resolution.DNS_ROUND_ROBIN:
@@ -93,6 +103,7 @@ def _target(workload: Workload, port: Port) -> int | None:
     return workload.ports.get(port.target)
 
 
-def _age(service: Service) -> tuple[str, str, str]:
+def _age(service: Service) -> tuple[bool, str, str, str]:
     created = service.resource.body["metadata"].get("creationTimestamp")
-    return (str(created or ""), service.name, service.namespace)
+    made = str(created or (_NOW if service.entry else ""))
+    return ((service.name, service.namespace) != _FIRST, made, service.name, service.namespace)

@@ -38,7 +38,7 @@ def services(resource: Resource) -> list[Service]:
             external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
             subject_alt_names=tuple(spec.get("subjectAltNames", [])),
         )
-        for host in spec["hosts"]
+        for host in dict.fromkeys(spec["hosts"])
         for where in _addresses(spec.get("addresses", []))
     ]
 

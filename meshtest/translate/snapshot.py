@@ -155,10 +155,13 @@ class Snapshot:
 
     @cached_property
     def _bound(self) -> dict[str, list[VirtualService]]:
+        """By gateway; a gateway that a rule names twice has it twice, and sidecars have each rule once."""
         out: dict[str, list[VirtualService]] = {}
         for each in self.virtual_services:
             for gateway in each.gateways:
-                out.setdefault(gateway, []).append(each)
+                bound = out.setdefault(gateway, [])
+                if gateway != MESH or each not in bound[-1:]:
+                    bound.append(each)
         return out
 
     def scope(self, proxy: Proxy) -> Scope:

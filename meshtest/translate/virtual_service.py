@@ -54,7 +54,7 @@ class VirtualService:
 
     resource: Resource
     hosts: tuple[str, ...]
-    gateways: frozenset[str]
+    gateways: tuple[str, ...]
     exported_to: frozenset[str]
     http: Sequence[Rule]
     tcp: Sequence[Rule]
@@ -115,7 +115,7 @@ def virtual_service(resource: Resource) -> VirtualService:
     return VirtualService(
         resource,
         hosts=tuple(dict.fromkeys(resolved(host, namespace) for host in spec.get("hosts", []))),
-        gateways=frozenset(gateway_name(each, namespace) for each in spec.get("gateways") or [MESH]),
+        gateways=tuple(gateway_name(each, namespace) for each in spec.get("gateways") or [MESH]),
         exported_to=exported(spec.get("exportTo", []), namespace),
         http=http,
         tcp=tcp,

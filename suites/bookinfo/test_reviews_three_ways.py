@@ -1,9 +1,13 @@
-"""50/30/20 between the three versions, within 5 points."""
+"""50/30/20 between the three versions, within 10 points."""
+
+import pytest
 
 from meshtest import GET, split
 
 REVIEWS = GET("http://bookinfo.example.com/reviews/0")
-SPLIT = split(v1=50, v2=30, v3=20, within=5)
+SPLIT = split(v1=50, v2=30, v3=20, within=10)
+
+pytestmark = pytest.mark.mesh_mutants(points=20)
 
 
 def test_split(mesh, ingress):

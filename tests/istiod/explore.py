@@ -1,8 +1,8 @@
 """Looks for resources of which meshtest makes something else than istiod, and for the smallest such.
 
-    python -m tests.istiod.explore [--seeds 0:1000] [--write DIR]
+    python -m tests.istiod.explore [--mutate] [--seeds 0:1000] [--write DIR]
 
-Each seed makes a few resources; what the API server refuses, what meshtest refuses as not implemented, what Envoy does
+Each seed makes a few resources, or with `--mutate` changes recorded ones; what the API server refuses, what meshtest refuses as not implemented, what Envoy does
 not take, and what istiod itself does not say twice in the same way is passed over. A difference is cut down until nothing can be left out, and
 is told once for all that look alike.
 """
@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from tests.istiod.invention import Invention
+from tests.istiod.mutation import Mutation
 from tests.istiod.session import Broken, Session, session
 from tests.istiod.verdict import Verdict, judge
 
@@ -30,6 +31,7 @@ Json = dict[str, Any]
 FOUND = ("DIFFERENT", "WRONG", "CRASHED")
 # How often istiod must say again what is told as a difference: it orders some equals by chance.
 AGAIN = 4
+PROGRESS = 100  # seeds between two words on how far it is
 # What gives a resource its identity is not left out.
 KEPT = {"apiVersion", "kind", "metadata", "spec", "name", "namespace", "ports", "protocol", "resolution", "number"}
 
@@ -92,13 +94,14 @@ def shape(verdict: Verdict) -> str:
 class Exploration:
     """What was found so far."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, make: Callable[[int], list[Json]], folder: Path | None) -> None:
         self.count: Counter[str] = Counter()
+        self._make = make
         self._folder = folder
         self._seen: set[str] = set()
 
     def look(self, explorer: Explorer, seed: int) -> None:
-        documents = Invention(seed).documents()
+        documents = self._make(seed)
         verdict = explorer.judge_firmly(documents)
         if verdict.word not in FOUND or shape(verdict) in self._seen:
             self.count[verdict.word] += 1
@@ -108,6 +111,13 @@ class Exploration:
         verdict = explorer.judge_firmly(documents)
         self._seen.add(shape(verdict))
         self.tell(seed, verdict, documents)
+
+    def tell_progress(self) -> None:
+        if self.count.total() % PROGRESS == 0:
+            print(self, file=sys.stderr, flush=True)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {word}" for word, number in sorted(self.count.items()))
 
     def tell(self, seed: int, verdict: Verdict, documents: list[Json]) -> None:
         self.count[verdict.word] += 1
@@ -149,10 +159,12 @@ def _places(value: Any, at: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.istiod.explore", description=__doc__)
     parser.add_argument("--seeds", default="0:1000", metavar="FROM:TO")
+    parser.add_argument("--mutate", action="store_true", help="change recorded cases instead of inventing some")
     parser.add_argument("--write", type=Path, metavar="DIR", help="write each smallest manifest to DIR/seed-N.yaml")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split(":"))
-    exploration = Exploration(options.write)
+    source = Mutation if options.mutate else Invention
+    exploration = Exploration(lambda seed: source(seed).documents(), options.write)
     seeds = iter(range(first, last))
     for seed in seeds:
         try:
@@ -161,9 +173,10 @@ def main() -> int:
                 for each in chain([seed], seeds):
                     seed = each
                     exploration.look(explorer, each)
+                    exploration.tell_progress()
         except Broken as error:
-            exploration.tell(seed, Verdict("BROKEN", [str(error)]), Invention(seed).documents())
-    print(", ".join(f"{number} {word}" for word, number in sorted(exploration.count.items())))
+            exploration.tell(seed, Verdict("BROKEN", [str(error)]), source(seed).documents())
+    print(exploration)
     return 1 if exploration.count.keys() & {*FOUND, "BROKEN"} else 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.istiod.invention import Invention
+from tests.istiod.mutation import Mutation
 from tests.istiod.places import CASES, GOLDEN, missing
 from tests.istiod.recording import recording
 from tests.istiod.session import Session, session
@@ -42,6 +43,8 @@ def test_inventions_are_reproducible() -> None:
     """A seed says all: what was found with it can be found again."""
     assert Invention(7).documents() == Invention(7).documents()
     assert Invention(7).documents() != Invention(8).documents()
+    assert Mutation(7).documents() == Mutation(7).documents()
+    assert Mutation(7).documents() != Mutation(8).documents()
 
 
 @pytest.fixture(scope="module")

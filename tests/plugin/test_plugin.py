@@ -196,6 +196,78 @@ def test_a_mesh_that_ended(project: pytest.Pytester) -> None:
     project.runpytest_subprocess().assert_outcomes(passed=2)
 
 
+def test_meshes_do_not_pile_up(project: pytest.Pytester) -> None:
+    """Of several meshes those that were used last are kept; another one that is wanted again starts again."""
+    project.makefile(".yaml", shop=SHOP, stall=SHOP.replace("shop", "stall"))
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest.session import session_of
+
+        RATINGS = "http://ratings:9080/ratings/0"
+
+        def test_one(mesh):
+            assert mesh.workload("productpage-v1").get(RATINGS).status_code == 200
+
+        @pytest.mark.mesh_workloads("shop.yaml")
+        def test_another(mesh):
+            assert mesh.workload("shop").get("http://shop/").status_code == 200
+
+        @pytest.mark.mesh_workloads("stall.yaml")
+        def test_third(request, mesh):
+            assert mesh.workload("stall").get("http://stall/").status_code == 200
+            kept = session_of(request.config)._meshes.values()
+            assert ["shop" in each.topology.names for each in kept] == [True, False]
+
+        def test_again(mesh):
+            assert mesh.workload("productpage-v1").get(RATINGS).status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=4)
+
+
+def test_too_few_watches(project: pytest.Pytester) -> None:
+    """Meshes that leave too few inotify instances to another one are ended for it."""
+    project.makefile(".yaml", shop=SHOP)
+    project.makepyfile(
+        """
+        import pytest
+        from meshtest.meshes.local import watches
+        from meshtest.session import session_of
+
+        def test_one(mesh):
+            assert mesh.kind == "local"
+
+        @pytest.fixture
+        def short(monkeypatch, request):
+            session = session_of(request.config)
+            monkeypatch.setattr(watches, "free", lambda wanted: wanted if not session._meshes else 0)
+
+        @pytest.mark.mesh_workloads("shop.yaml")
+        def test_another(short, mesh):
+            assert mesh.workload("shop").get("http://shop/").status_code == 200
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+SHOP = """
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: example/shop}]}
+"""
+
+
 def test_own_workloads(project: pytest.Pytester) -> None:
     """The marker and the option say what runs in the mesh; the marker wins."""
     shop = """

@@ -320,3 +320,25 @@ def test_yaml_round_trip(given_value: dict[str, object]) -> None:
     text = yaml.safe_dump(given_value, default_style='"', allow_unicode=True)
     (document,) = parse(text, "f.yaml")
     assert document.value == given_value
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [" + "[]," * 460_000 + "]", "---\n" * 320_000, "- a\n" * 910_000, "--- a\n" * 310_000]
+)
+def test_too_many_values(text: str) -> None:
+    """A file may be small enough and still hold more than a manifest; it is not read to its end, by the careful reader neither."""
+    for each in (text, f"? &a b\n: {text}" if text.startswith("a") else text):
+        with pytest.raises(ResourceError, match=r"f\.yaml: holds more values than any Kubernetes manifest does"):
+            parse(each, "f.yaml")
+
+
+def test_line_of_the_whole() -> None:
+    """A document stands where it begins to say something."""
+    first, second = parse("# a\n\n---\n# b\nkind: X\n---\n\n\n{kind: Y}\n", "f.yaml")
+    assert (first.line(()), second.line(())) == (5, 9)
+
+
+def test_lines_of_json_without_line_ends() -> None:
+    """What a program wrote stands on one line."""
+    (document,) = parse("\n\n" + json.dumps({"kind": "X", "spec": {"http": [{"a": 1}]}}) + "\n", "f.json")
+    assert document.line(("spec", "http", 0, "a")) == 3

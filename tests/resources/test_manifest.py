@@ -318,3 +318,10 @@ def test_any_objects_are_accepted_or_refused(objects: list[Any]) -> None:
         check([each for each in read_objects(objects) if is_istio(each)])
     except ResourceError as error:
         assert "object" in str(error)
+
+
+@pytest.mark.parametrize("api_version", ["install.istio.io/v1alpha1", "kustomize.config.k8s.io/v1beta1"])
+def test_files_of_other_programs(api_version: str) -> None:
+    """Folders of manifests hold what other programs read, which needs no name."""
+    text = f"apiVersion: {api_version}\nkind: Any\nresources: [a.yaml]\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\n"
+    assert [each.kind for each in read_text(text, "f.yaml")] == ["Namespace"]

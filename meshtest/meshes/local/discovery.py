@@ -8,7 +8,7 @@ which an instance has been unready, from the first time on (which replaces the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from meshtest.translate.proxy_config import ProxyConfig
@@ -17,10 +17,13 @@ Json = dict[str, Any]
 
 
 class Discovery:
-    """Remembers which instances have moved, and which clusters they were in; at most `most` clusters of all proxies."""
+    """Remembers which instances have moved, and which clusters they were in.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    `room` is asked how many of so many more clusters (of all proxies) may be discovered.
+    """
+
+    def __init__(self, room: Callable[[int], int]) -> None:
+        self._room = room
         self._moved: set[str] = set()
         self._clusters: dict[tuple[str, str], None] = {}
 
@@ -40,11 +43,11 @@ class Discovery:
 
     def look(self, configs: Mapping[str, ProxyConfig]) -> None:
         """Finds the clusters in which a moved instance stands, by proxy; whoever comes first counts when there are too many."""
-        if self._moved:
-            for proxy, config in configs.items():
-                for name in self._concerned(config):
-                    if len(self._clusters) < self._most:
-                        self._clusters[proxy, name] = None
+        if not self._moved:
+            return
+        found = [(proxy, name) for proxy, config in configs.items() for name in self._concerned(config)]
+        if new := [each for each in found if each not in self._clusters]:
+            self._clusters.update(dict.fromkeys(new[: self._room(len(new))]))
 
     def _concerned(self, config: ProxyConfig) -> Iterator[str]:
         for name, assignment in config.endpoints.items():

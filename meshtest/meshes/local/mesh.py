@@ -16,12 +16,12 @@ from meshtest.errors import MeshError
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes.access_log import Entry
 from meshtest.meshes.call import Call, call_of
-from meshtest.meshes.local import change, observation
+from meshtest.meshes.local import change, observation, watches
 from meshtest.meshes.local.access_logs import AccessLogs
 from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.discovery import Discovery
 from meshtest.meshes.local.entrance import entrance, urls
-from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary, check_watches, most_watches
+from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds
@@ -49,8 +49,7 @@ Keyed = Mapping[tuple[str, str, str, str], Resource]
 
 _SOCKET_PATH = 100  # characters; the kernel takes 108 with the closing zero
 _MOST_WATCHED = 8  # route configurations of a gateway; each takes an inotify instance
-_DISCOVERED = 0.25  # of the inotify instances of a user, at most so many for endpoints that are discovered
-_MANY = 10_000  # where Linux is not, nothing limits them
+_RESERVE = 24  # inotify instances that endpoints which are discovered leave to others: enough for one more Bookinfo
 _ENOUGH = 32 << 20  # bytes; Bookinfo takes 1 MB
 
 
@@ -88,7 +87,7 @@ class LocalMesh:
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self._present = topology  # with those instances ready that are
-        self._discovery = Discovery(int(min(_DISCOVERED * most_watches(), _MANY)))
+        self._discovery = Discovery(lambda wanted: max(watches.free(wanted + _RESERVE) - _RESERVE, 0))
         self._executable = binary()
         self._loopback = Loopback()
         self._guardian: Guardian | None = None
@@ -132,7 +131,7 @@ class LocalMesh:
         for address, each in new.items():
             change.write_initial(self._envoys[address], each.grounded)
         self._take(new)
-        check_watches(sum(2 + len(config.routes) for config in self._sent.values()))
+        watches.check(sum(2 + len(config.routes) for config in self._sent.values()))
         for envoy in self._envoys.values():
             envoy.start(self._executable, guardian.group)
 
