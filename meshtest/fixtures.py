@@ -221,7 +221,13 @@ class Mesh:
         """Change what was applied; an object that is applied again replaces it."""
         from meshtest.edited import edited
 
-        self._put(edited(self._applied, rule, edits))
+        several = tuple(edits)
+        wanted = edited(self._applied, rule, several)
+        if self._mutation:
+            self._mutation.compare_edited(
+                self._backend.topology, lambda plain: edited(plain, rule, several), wanted.values()
+            )
+        self._put(wanted)
 
     def _put(self, wanted: dict[Key, Resource]) -> None:
         """Put exactly these in force, but for the edits of this while."""
