@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from meshtest.judging.expectation import Expectation, judge
     from meshtest.judging.experiment import Experiment
     from meshtest.judging.fault import Aborted, Delayed, aborted, delayed
+    from meshtest.judging.handshake import Handshakes, handshake
+    from meshtest.judging.latency import Latency, latency
     from meshtest.judging.lossless import Lossless, lossless
     from meshtest.judging.mirrored import Mirrored, mirrored
     from meshtest.judging.permissions import Permissions
+    from meshtest.judging.rate import Rate, rate
     from meshtest.judging.received import Received, received
     from meshtest.judging.retried import Retried, retried
+    from meshtest.judging.rollout import Rollout, Stage, rollout, stage
     from meshtest.judging.split import Split, split
     from meshtest.judging.split_test import SplitTest
     from meshtest.judging.sticky import Sticky, sticky
@@ -32,10 +36,11 @@ if TYPE_CHECKING:
     from meshtest.judging.verdict import Forecast, Judgement, Verdict
     from meshtest.matrix import permissions
     from meshtest.source import Source
-    from meshtest.traffic.attribution import by_body, by_header, by_json, by_podname
+    from meshtest.traffic.attribution import by_body, by_header, by_json, by_line, by_podname
     from meshtest.traffic.driver import Driver
     from meshtest.traffic.request import DELETE, GET, HEAD, POST, PUT, Request, request
     from meshtest.traffic.sample import Sample
+    from meshtest.traffic.tcp import TCP
     from meshtest.workload import Workload
 
 _HOMES = {
@@ -49,11 +54,15 @@ _HOMES = {
     "meshtest.judging.expectation": ("Expectation", "judge"),
     "meshtest.judging.experiment": ("Experiment",),
     "meshtest.judging.fault": ("Aborted", "Delayed", "aborted", "delayed"),
+    "meshtest.judging.handshake": ("Handshakes", "handshake"),
+    "meshtest.judging.latency": ("Latency", "latency"),
     "meshtest.judging.lossless": ("Lossless", "lossless"),
     "meshtest.judging.mirrored": ("Mirrored", "mirrored"),
     "meshtest.judging.permissions": ("Permissions",),
+    "meshtest.judging.rate": ("Rate", "rate"),
     "meshtest.judging.received": ("Received", "received"),
     "meshtest.judging.retried": ("Retried", "retried"),
+    "meshtest.judging.rollout": ("Rollout", "Stage", "rollout", "stage"),
     "meshtest.judging.split": ("Split", "split"),
     "meshtest.judging.split_test": ("SplitTest",),
     "meshtest.judging.sticky": ("Sticky", "sticky"),
@@ -62,10 +71,11 @@ _HOMES = {
     "meshtest.judging.verdict": ("Forecast", "Judgement", "Verdict"),
     "meshtest.matrix": ("permissions",),
     "meshtest.source": ("Source",),
-    "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_podname"),
+    "meshtest.traffic.attribution": ("by_body", "by_header", "by_json", "by_line", "by_podname"),
     "meshtest.traffic.driver": ("Driver",),
     "meshtest.traffic.request": ("DELETE", "GET", "HEAD", "POST", "PUT", "Request", "request"),
     "meshtest.traffic.sample": ("Sample",),
+    "meshtest.traffic.tcp": ("TCP",),
     "meshtest.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -87,7 +97,9 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "GET",
     "HEAD",
     "HOLDS",
+    "Handshakes",
     "Judgement",
+    "Latency",
     "Lossless",
     "Mesh",
     "MeshError",
@@ -97,15 +109,19 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "PUT",
     "Permissions",
     "PolicyViolation",
+    "Rate",
     "Received",
     "Request",
     "ResourceError",
     "Retried",
+    "Rollout",
     "Sample",
     "Source",
     "Split",
     "SplitTest",
+    "Stage",
     "Sticky",
+    "TCP",
     "TimedOut",
     "Trips",
     "UNDECIDED",
@@ -118,18 +134,24 @@ __all__ = [  # noqa: RUF022 - grouped as above, kept equal to it by a test
     "by_body",
     "by_header",
     "by_json",
+    "by_line",
     "by_podname",
     "delayed",
     "ejected_for",
     "ejects",
+    "handshake",
     "judge",
+    "latency",
     "lossless",
     "mirrored",
     "permissions",
+    "rate",
     "received",
     "request",
     "retried",
+    "rollout",
     "split",
+    "stage",
     "sticky",
     "timed_out",
     "trips",

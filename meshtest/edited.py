@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from meshtest.judging.control import RULE, Edit
 from meshtest.meshes.protocol import Rule
 from meshtest.resources.edit import At, Change, with_spec
+from meshtest.resources.manifest import check
 from meshtest.resources.resource import Resource
 
 Key = tuple[str, str, str, str]
@@ -14,15 +15,20 @@ _POLICY = "DestinationRule"
 
 
 def edited(applied: Mapping[Key, Resource], rule: Rule | None, edits: Iterable[Edit]) -> dict[Key, Resource]:
-    """All resources, edited. ValueError if an edit's part is not among them: then the control says nothing."""
+    """All resources, edited. ValueError if an edit's part is not among them: then the control says nothing.
+
+    What is edited is read again, as if a person had written it: an edit may say `500ms`. WrongResources if it is not understood.
+    """
     out = dict(applied)
+    changed: dict[Key, None] = {}
     for edit in edits:
         found = list(_meant(out, rule, edit))
         if not found:
             raise ValueError(_nothing(edit.part))
         for key, change in found:
             out[key] = with_spec(out[key], change)
-    return out
+            changed[key] = None
+    return out | dict(zip(changed, check([out[key] for key in changed]), strict=True))
 
 
 def _nothing(part: str) -> str:

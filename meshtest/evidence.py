@@ -11,6 +11,7 @@ from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
+from meshtest.traffic.tcp import TCP
 
 
 class Stated(Protocol):
@@ -115,7 +116,7 @@ _HINTS = {
 
 def finding(
     source: str,
-    request: Request | str,
+    request: Request | TCP | str,
     expectation: Stated,
     judgement: Judgement,
     rule: Rule | str | None,

@@ -54,6 +54,7 @@ class Mesh:
         self._analysis = analysis
         self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
+        self._edits: list[tuple[Rule | None, Sequence[Edit]]] = []
 
     @property
     def kind(self) -> str:
@@ -97,8 +98,7 @@ class Mesh:
             raise ResourceError("\n".join(doubts))
         if self._mutation:
             self._mutation.compare(self._backend.topology, plain, wanted.values())
-        self._backend.put(wanted)
-        self._applied = wanted
+        self._put(wanted)
         for doubt in doubts:
             warnings.warn(AnalysisWarning(doubt), stacklevel=2)
 
@@ -258,17 +258,45 @@ class Mesh:
 
     @contextmanager
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
-        """A while in which what was applied is changed so."""
-        from meshtest.edited import edited
-        from meshtest.resources.manifest import check
+        """A while in which what was applied, and what is applied then, is changed so."""
+        self._edits.append((rule, tuple(edits)))
+        try:
+            self._put(self._applied)
+            yield
+        finally:
+            self._edits.pop()
+            self._put(self._applied)
 
-        wrong = edited(self._applied, rule, edits)
-        changed = check([each for key, each in wrong.items() if each != self._applied[key]])
-        self._backend.put(wrong | {each.key: each for each in changed})
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """A while after which what was applied is again what it was before."""
+        before = self._applied
         try:
             yield
         finally:
-            self._backend.put(self._applied)
+            self._put(before)
+
+    def edit(self, rule: Rule | None, edits: Iterable[Edit]) -> None:
+        """Change what was applied; an object that is applied again replaces it."""
+        from meshtest.edited import edited
+
+        several = tuple(edits)
+        wanted = edited(self._applied, rule, several)
+        if self._mutation:
+            self._mutation.compare_edited(
+                self._backend.topology, lambda plain: edited(plain, rule, several), wanted.values()
+            )
+        self._put(wanted)
+
+    def _put(self, wanted: dict[Key, Resource]) -> None:
+        """Put exactly these in force, but for the edits of this while."""
+        from meshtest.edited import edited
+
+        sent = wanted
+        for rule, edits in self._edits:
+            sent = edited(sent, rule, edits)
+        self._backend.put(sent)
+        self._applied = wanted
 
 
 def _shortest(path: Path) -> Path:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from meshtest.authority import Authority
 from meshtest.instance import Instance
 from meshtest.judging.answers import Reading
+from meshtest.judging.control import Edit
 from meshtest.judging.experiment import Variant
 from meshtest.meshes.call import call_of
 from meshtest.meshes.protocol import Target
 from meshtest.meshes.statistics import Host
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
+from meshtest.traffic.handshake import Handshake
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
+from meshtest.traffic.tcp import TCP
 
 if TYPE_CHECKING:
     from meshtest.workload import Workload
@@ -132,13 +136,53 @@ class Laboratory:
         """Seconds of the monotonic clock."""
         return time.monotonic()
 
+    @property
+    def host(self) -> str:
+        """The host that the request asks for."""
+        return self._sender.target(self._load.what).server_name or ""
+
+    def handshake(
+        self,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        client: str = "none",
+        server_name: str | None = None,
+    ) -> Handshake:
+        """A TLS handshake where the request would be sent; `client` is none, own, or stranger."""
+        authority = {"own": self._sender.mesh.authority, "stranger": _stranger()}.get(client)
+        proof = authority.certificate("client") if authority else None
+        return self._sender.handshake(
+            self._load.what, version=version, ciphers=ciphers, certificate=proof, server_name=server_name
+        )
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+        return self._sender.watch.kept()
+
+    def apply(self, *resources: Any) -> None:
+        """Put resources in force, as `mesh.apply` does."""
+        self._sender.watch.apply(*resources)
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied."""
+        self._sender.watch.edit(self._sender.mesh.rule(self._sender.workload, self._load.what), edits)
+
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
         self._sender.watch.progress(text and f"{self._load.what}: {text}")
 
 
-def _varied(what: Request, variant: Variant) -> Request:
+def _varied(what: Request | TCP, variant: Variant) -> Request:
+    if not isinstance(what, Request):
+        raise ValueError(f"{what} has no headers and no query that could be varied")
     target = what.target
     if variant.query:
         target += f"{'&' if '?' in target else '?'}{urlencode(variant.query)}"
     return replace(what, target=target, headers=(*what.headers, *variant.headers.items()))
+
+
+@cache
+def _stranger() -> Authority:
+    """An authority that nobody trusts."""
+    return Authority.new()

@@ -17,10 +17,12 @@ from meshtest.judging.expectation import Expectation, Trial
 from meshtest.judging.experiment import Experiment, Lab
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Mesh, Rule, Target
-from meshtest.traffic.attribution import by_podname
-from meshtest.traffic.driver import Driver
+from meshtest.traffic.attribution import by_line, by_podname
+from meshtest.traffic.flow import Engine
+from meshtest.traffic.handshake import Handshake
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
+from meshtest.traffic.tcp import TCP
 
 
 class Watch(Protocol):
@@ -39,14 +41,23 @@ class Watch(Protocol):
         """May end the test where a control has no meaning."""
 
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> AbstractContextManager[None]:
-        """A while in which what the test has applied is changed so."""
+        """A while in which what the test has applied, and what it applies then, is changed so."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+
+    def apply(self, *what: Any) -> None:
+        """Put resources in force."""
+
+    def edit(self, rule: Rule | None, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied."""
 
 
 @dataclass(frozen=True)
 class Load:
     """What is sent for a verdict, and how; see `Source.expect`."""
 
-    what: Request
+    what: Request | TCP
     attribute: Reading | None = None
     connections: int | None = None
     timeout: float = 10.0
@@ -63,16 +74,27 @@ class Sender(Protocol):
 
     def driver(
         self,
-        what: Request,
+        what: Request | TCP,
         attribute: Reading | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
         causes: bool = False,
-    ) -> Driver:
+    ) -> Engine:
         """A driver that sends where the request comes in."""
 
-    def target(self, what: Request | str) -> Target:
+    def target(self, what: Request | TCP | str) -> Target:
         """Where it comes in."""
+
+    def handshake(
+        self,
+        what: Request | TCP | str,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        certificate: tuple[str, str] | None = None,
+        server_name: str | None = None,
+    ) -> Handshake:
+        """A TLS handshake where it comes in."""
 
     def lab(self, load: Load, samples: list[Sample]) -> Lab:
         """What an experiment with this load can do; what it measures is added to `samples`."""
@@ -128,13 +150,14 @@ def prove(
 def _tried(case: _Case, expectation: Expectation) -> tuple[Finding, Judgement]:
     sender, load = case.sender, case.load
     trial = expectation.begin()
-    reading = expectation.reading(load.attribute or by_podname())
+    default = by_line() if isinstance(load.what, TCP) else by_podname()
+    reading = expectation.reading(load.attribute or default)
     causes = load.causes or expectation.causes
     with sender.driver(load.what, reading, load.connections, load.timeout, causes) as driver:
         return case.judged(lambda: _reach(case, driver, trial), trial.judgement)
 
 
-def _reach(case: _Case, driver: Driver, trial: Trial) -> None:
+def _reach(case: _Case, driver: Engine, trial: Trial) -> None:
     what, samples, watch = case.load.what, case.samples, case.sender.watch
     host = case.sender.target(what).host
     watch.progress(f"{what}: {trial.forecast()}")
@@ -185,12 +208,12 @@ def _check(rule: Rule | None, expectation: Expectation | Experiment) -> None:
         raise ResourceError(f"{rule.where}: {rule.resource} {rule.field}: {'; '.join(missing)}")
 
 
-def _check_errors(samples: list[Sample], what: Request, limit: int) -> None:
+def _check_errors(samples: list[Sample], what: Request | TCP, limit: int) -> None:
     errors: Counter[str] = sum((sample.errors for sample in samples), Counter())
     if errors.total() > limit:
         sent = sum(map(len, samples))
         kinds = ", ".join(f"{count} x {error}" for error, count in errors.most_common())
         raise MeshError(
-            f"{errors.total()} of {sent} requests ({what}) got no HTTP answer at all: {kinds}. "
+            f"{errors.total()} of {sent} requests ({what}) got no answer at all: {kinds}. "
             f"They say nothing about the policy; allow some with transport_errors=, or look at the proxy"
         )

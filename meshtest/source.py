@@ -15,9 +15,10 @@ from meshtest.meshes.protocol import Mesh, Target
 from meshtest.proof import Load, Watch, control, prove
 from meshtest.traffic.attribution import Attribution
 from meshtest.traffic.driver import Driver
-from meshtest.traffic.flow import Flow
+from meshtest.traffic.flow import Engine, Flow
 from meshtest.traffic.request import Request, request
 from meshtest.traffic.sample import Sample
+from meshtest.traffic.tcp import TCP, Connections
 from meshtest.traffic.token import user_agent
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+    from meshtest.traffic.handshake import Handshake
 
 Pair = tuple[str, str]
 _PATIENCE = 30.0  # seconds that a single request may take: a loaded machine is no reason to give up
@@ -51,7 +54,7 @@ class Source:
 
     def measure(
         self,
-        what: Request,
+        what: Request | TCP,
         requests: int | None = None,
         *,
         seconds: float | None = None,
@@ -72,7 +75,7 @@ class Source:
 
     def flow(
         self,
-        what: Request,
+        what: Request | TCP,
         *,
         rate: float | None = None,
         attribute: Attribution | None = None,
@@ -89,7 +92,7 @@ class Source:
 
     def expect(
         self,
-        what: Request,
+        what: Request | TCP,
         expectation: Expectation | Experiment,
         *,
         attribute: Attribution | None = None,
@@ -112,7 +115,7 @@ class Source:
 
     def control(
         self,
-        what: Request,
+        what: Request | TCP,
         expectation: Expectation | Experiment,
         *,
         attribute: Attribution | None = None,
@@ -132,14 +135,23 @@ class Source:
 
     def driver(
         self,
-        what: Request,
+        what: Request | TCP,
         attribute: Reading | None = None,
         connections: int | None = None,
         timeout: float = 10.0,
         causes: bool = False,
-    ) -> Driver:
+    ) -> Engine:
         """A driver that sends where a request comes in; the options are those of `measure`."""
         target = self.target(what)
+        if isinstance(what, TCP):
+            if causes:
+                raise ValueError(
+                    f"{what} carries no token: ask for the log of one connection, mesh.access_log(address)"
+                )
+            most = connections or self._connections
+            return Connections(
+                target.address, connections=most, timeout=timeout, attribute=attribute, source=target.source
+            )
         return Driver(
             target.address,
             connections=connections or self._connections,
@@ -153,9 +165,10 @@ class Source:
         """What an experiment with this load can do; what it measures is added to `samples`."""
         return Laboratory(self, load, samples)
 
-    def target(self, what: Request | str) -> Target:
+    def target(self, what: Request | TCP | str) -> Target:
         """Where a request, or a connection by its URL, would be sent."""
-        return self.mesh.enter(what) if self.workload is None else self.mesh.leave(self.workload, what)
+        asked = what.target if isinstance(what, TCP) else what
+        return self.mesh.enter(asked) if self.workload is None else self.mesh.leave(self.workload, asked)
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         """One GET request by httpx, whose options these are; nothing is retried, redirects are not followed.
@@ -187,6 +200,31 @@ class Source:
         opened = connected(target.address, target.source, timeout, target.server_name, secured)
         self.mesh.connected(target, opened.getsockname())
         return opened
+
+    def handshake(
+        self,
+        what: Request | TCP | str,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        certificate: Pair | None = None,
+        server_name: str | None = None,
+        timeout: float = 10.0,
+    ) -> Handshake:
+        """One TLS handshake where an https or tls URL comes in: what was negotiated, or why it was refused.
+
+        `version` (`TLSv1.2`) and `ciphers` (OpenSSL's names, with colons) are offered alone, however weak they are; `server_name` is asked
+        for instead of the URL's host; `certificate` as in `get`. ValueError for a URL in the clear.
+        """
+        from meshtest.traffic.client import context
+        from meshtest.traffic.handshake import handshake, offering
+
+        target = self.target(what)
+        if target.server_name is None:
+            raise ValueError(f"{what} is in the clear: a handshake is for https:// and tls://")
+        secured = offering(context(self.mesh.trusted, certificate, check_name=False), version, ciphers)
+        name = target.server_name if server_name is None else server_name
+        return handshake(target.address, target.source, name, secured, timeout)
 
     def client(self, url: str = "/", **options: Any) -> httpx.Client:
         """An httpx.Client whose relative URLs come in where `url` does: for cookies, and several requests over one connection."""

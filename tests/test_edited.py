@@ -45,7 +45,7 @@ RULE_1 = Rule("VirtualService default/reviews", 1, "reviews.yaml:5", (Destinatio
 
 def changed(rule: Rule | None, part: str) -> list[str]:
     """The names of the resources that an edit of a part changes."""
-    after = edited(APPLIED, rule, [Edit(part, Put(("marked",), True))])
+    after = edited(APPLIED, rule, [Edit(part, Put(("exportTo",), ["."]))])
     assert list(after) == list(APPLIED)
     return [f"{key[1]}/{key[3]}" for key in after if after[key] != APPLIED[key]]
 
@@ -57,6 +57,13 @@ def test_the_deciding_rule() -> None:
     first, second = after[key].spec["http"]
     assert first == before.spec["http"][0]
     assert second == {**before.spec["http"][1], "timeout": "2s"}
+
+
+def test_times_as_people_write_them() -> None:
+    """What is edited is read again: Envoy takes no milliseconds."""
+    after = edited(APPLIED, RULE_1, [Edit(RULE, Put(("timeout",), "500ms"))])
+    (spec,) = [each.spec for key, each in after.items() if key[1] == "VirtualService"]
+    assert spec["http"][1]["timeout"] == "0.5s"
 
 
 def test_policies_of_the_destination() -> None:

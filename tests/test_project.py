@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,9 @@ PUBLIC = [
     "GET",
     "HEAD",
     "HOLDS",
+    "Handshakes",
     "Judgement",
+    "Latency",
     "Lossless",
     "Mesh",
     "MeshError",
@@ -40,15 +44,19 @@ PUBLIC = [
     "PUT",
     "Permissions",
     "PolicyViolation",
+    "Rate",
     "Received",
     "Request",
     "ResourceError",
     "Retried",
+    "Rollout",
     "Sample",
     "Source",
     "Split",
     "SplitTest",
+    "Stage",
     "Sticky",
+    "TCP",
     "TimedOut",
     "Trips",
     "UNDECIDED",
@@ -61,18 +69,24 @@ PUBLIC = [
     "by_body",
     "by_header",
     "by_json",
+    "by_line",
     "by_podname",
     "delayed",
     "ejected_for",
     "ejects",
+    "handshake",
     "judge",
+    "latency",
     "lossless",
     "mirrored",
     "permissions",
+    "rate",
     "received",
     "request",
     "retried",
+    "rollout",
     "split",
+    "stage",
     "sticky",
     "timed_out",
     "trips",
@@ -154,6 +168,19 @@ def test_each_suite_has_its_manifest() -> None:
         assert suite.with_suffix(".yaml").is_file()
         assert f'"{suite.stem}.yaml"' in suite.read_text()
         assert ".control(" in suite.read_text(), "a suite without a control may be unable to fail"
+
+
+def test_the_page_of_behaviour_is_up_to_date() -> None:
+    """docs/behaviour.md has each test of the suites with its sentence; figures may be older. It is written by docs/behaviour.py."""
+    spec = importlib.util.spec_from_file_location("behaviour", ROOT / "docs" / "behaviour.py")
+    assert spec is not None
+    assert spec.loader is not None
+    behaviour = importlib.util.module_from_spec(spec)
+    sys.modules["behaviour"] = behaviour  # where dataclasses look
+    spec.loader.exec_module(behaviour)
+    assert behaviour.PAGE.read_text() == behaviour.page(None), "run: python docs/behaviour.py"
+    promises = [case.promise for module in behaviour.modules() for case in module.cases]
+    assert all(each.endswith(".") for each in promises), "each test says in a sentence what it proves"
 
 
 def test_recordings_are_there_when_needed() -> None:

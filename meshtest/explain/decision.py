@@ -19,6 +19,7 @@ from meshtest.translate.proxy_config import ProxyConfig
 
 Json = Mapping[str, Any]
 
+_TCP_PROXY = "envoy.filters.network.tcp_proxy"
 _MANAGER = "envoy.filters.network.http_connection_manager"
 
 
@@ -31,6 +32,7 @@ class Decision:
     rule: int
     where: str
     clusters: Mapping[str, int]
+    section: str = "http"
 
 
 def decide(
@@ -57,6 +59,17 @@ def decide(
     return None
 
 
+def decide_connection(config: ProxyConfig, listener: str, port: int) -> Decision | None:
+    """What decides a connection in the clear to a port that carries no HTTP, at a listener (by name); None if no VirtualService does."""
+    found = config.listeners.get(listener, {})
+    chain = chain_for(found, seen(found, Connection(None, "", port, (), None)))
+    proxies = [each["typed_config"] for each in (chain or {}).get("filters", ()) if each["name"] == _TCP_PROXY]
+    note = noted(chain or {})
+    if not proxies or "rule" not in note:
+        return None
+    return Decision(note["resource"], int(note["rule"]), note["where"], _clusters(proxies[0]), "tcp")
+
+
 def virtual_host_of(config: ProxyConfig, listener: str, host: str) -> Json | None:
     """The virtual host for requests in the clear at a listener (by name); None if it reads none, or has none for the host."""
     connection = Connection(None, "", 0, (), request_headers("GET", host, "/", ()))
@@ -80,7 +93,12 @@ def _decision(route: Json) -> Decision | None:
     note = noted(route)
     if "rule" not in note:
         return None
+    return Decision(note["resource"], int(note["rule"]), note["where"], _clusters(route.get("route", {})))
+
+
+def _clusters(action: Json) -> dict[str, int]:
+    """Weights by cluster; a destination may stand there twice, with other headers."""
     clusters: dict[str, int] = {}
-    for name, _, entry in weights(route.get("route", {})):  # a destination may stand there twice, with other headers
+    for name, _, entry in weights(action):
         clusters[name] = clusters.get(name, 0) + int(entry.get("weight", 100))
-    return Decision(note["resource"], int(note["rule"]), note["where"], clusters)
+    return clusters

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshtest.judging.answers import Answers, Reading
-from meshtest.judging.control import Control
+from meshtest.judging.control import Control, Edit
+from meshtest.judging.expectation import Expectation
 from meshtest.judging.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -82,6 +83,29 @@ class Lab(Protocol):
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
 
+    @property
+    def host(self) -> str:
+        """The host that the request in question asks for, without a port."""
+
+    def handshake(
+        self,
+        *,
+        version: str | None = None,
+        ciphers: str | None = None,
+        client: str = "none",
+        server_name: str | None = None,
+    ) -> Any:
+        """A TLS handshake where the request would be sent (`meshtest.judging.handshake.Negotiated`)."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A while after which what the test has applied is again what it was before."""
+
+    def apply(self, *resources: Any) -> None:
+        """Put resources in force, as `mesh.apply` does; returns when every proxy has them."""
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Change what the test has applied; returns when every proxy has it."""
+
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
 
@@ -105,3 +129,14 @@ class Experiment(Protocol):
 
     def controls(self) -> Sequence[Control]:
         """Meshes that are wrong by exactly the stated margin."""
+
+
+def proved(lab: Lab, expectation: Expectation) -> Judgement:
+    """The judgement on an expectation of the request in question, which is sent until there is a verdict, or nobody answers any more."""
+    trial = expectation.begin()
+    while trial.verdict is None:
+        answers = lab.send(trial.suggested_batch())
+        trial.take(answers)
+        if not answers.answered:
+            break
+    return trial.judgement()

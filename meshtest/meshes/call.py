@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from meshtest.resources.name import address
 from meshtest.traffic.request import Request
+from meshtest.traffic.tcp import TCP
 
 _PORTS = {"http": 80, "https": 443, "tls": 443}
 SCHEMES = (*_PORTS, "tcp")
@@ -43,10 +44,12 @@ class Call:
         return f"{self.scheme}://{self.authority}" if self.authority else "a request without a host"
 
 
-def call_of(what: Request | str) -> Call:
+def call_of(what: Request | TCP | str) -> Call:
     """The call that a request makes, or a URL stands for. Raises ValueError for a URL that is none of these."""
     if isinstance(what, Request):
         return Call(what.scheme, what.authority)
+    if isinstance(what, TCP):
+        what = what.target
     parts = urlsplit(what)
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise ValueError(

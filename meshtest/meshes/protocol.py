@@ -12,6 +12,7 @@ from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
+from meshtest.traffic.tcp import TCP
 
 if TYPE_CHECKING:
     from meshtest.bookinfo.behaviour import Behaviour, Counters
@@ -185,8 +186,8 @@ class Mesh(Protocol):
     def leave(self, workload: str, what: Request | str) -> Target:
         """Where a request, or a connection, of a workload leaves it, through its sidecar."""
 
-    def rule(self, workload: str | None, request: Request) -> Rule | None:
-        """The rule that decides a request from a workload, or at the ingress gateway (None); None if no rule does."""
+    def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
+        """The rule that decides a request, or a connection, from a workload, or at the ingress gateway (None); None if no rule does."""
 
     def token(self, target: Target) -> str:
         """A new token, by which the proxies' log lines are told to be of requests that are sent there from now on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ from meshtest.mutation.case import Case
 from meshtest.resources.manifest import check, is_istio
 from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
+
+Resources = Mapping[tuple[str, str, str, str], Resource]
+Edited = Callable[[Resources], Resources]
 
 
 class Substitution:
@@ -50,6 +53,17 @@ class Substitution:
             return
         self._plain |= {each.key: each for each in check(plain)}
         self.differs = self.differs or not equivalent(topology, self._plain.values(), wanted)
+
+    def compare_edited(self, topology: Topology, edited: Edited, wanted: Iterable[Resource]) -> None:
+        """The same of what an experiment makes of what was applied; where it cannot make it of the manifest, that differs."""
+        if self.case.original:
+            return
+        try:
+            plain = edited(self._plain)
+        except (ValueError, ResourceError):
+            self.differs = True
+        else:
+            self.differs = self.differs or not equivalent(topology, plain.values(), wanted)
 
 
 _KEY = pytest.StashKey[Substitution]()

@@ -54,6 +54,11 @@ def by_body(pattern: str) -> Attribution:
     return ByBody(pattern)
 
 
+def by_line() -> Attribution:
+    """The version in the first word of a line, as echoes of TCP begin: that of a pod's name, else the word itself; None without one."""
+    return ByLine()
+
+
 def version_of_pod(podname: str) -> str | None:
     """The version in a pod's name, None without one: ``ratings-v2-mysql-6b5c7d8f9-x7k2p`` is ``v2-mysql``."""
     found = _VERSION.search(_POD_SUFFIX.sub("", podname, count=1))
@@ -80,6 +85,19 @@ class ByPodname:
 
     def __str__(self) -> str:
         return "by the pod's name"
+
+
+@dataclass(frozen=True)
+class ByLine:
+    """See `by_line`."""
+
+    def __call__(self, status: int, headers: RawHeaders, body: bytes) -> str | None:
+        """The version of the pod that the line begins with, or its first word."""
+        word = body.partition(b" ")[0].strip().decode("utf-8", "replace")
+        return version_of_pod(word) or word or None
+
+    def __str__(self) -> str:
+        return "by the first word of the line"
 
 
 @dataclass(frozen=True)

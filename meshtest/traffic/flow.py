@@ -8,14 +8,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from meshtest.errors import MeshError
-from meshtest.traffic.driver import Driver
-from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
 
 MOST = 600.0  # seconds; a flow that nobody stops ends by itself
+
+
+class Engine(Protocol):
+    """What sends: a driver of requests, or of connections."""
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many requests of the run have been begun, and how many are over. For any thread."""
+
+    def run(
+        self,
+        what: Any,
+        n: int | None = None,
+        /,
+        *,
+        duration: float | None = None,
+        rate: float | None = None,
+        host: str | None = None,
+    ) -> Sample:
+        """Send so many, or for so many seconds."""
+
+    def stop(self) -> None:
+        """Send no more. May come from another thread."""
+
+    def renew(self) -> None:
+        """Let what follows go over new connections."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
 
 _POLL = 0.002  # seconds between two looks at how far it is
 
@@ -39,7 +73,7 @@ class Flow:
     flow.sample, flow.changes
     """
 
-    def __init__(self, driver: Driver, request: Request, **options: Any) -> None:
+    def __init__(self, driver: Engine, request: Any, **options: Any) -> None:
         self._driver, self._request, self._options = driver, request, {"duration": MOST, **options}
         self._thread = threading.Thread(target=self._run, name="meshtest flow", daemon=True)
         self._sample: Sample | None = None

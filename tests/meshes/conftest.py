@@ -54,6 +54,18 @@ class Unwatched:
         """No rule is changed."""
         raise AssertionError(rule)
 
+    def kept(self) -> Any:
+        """Nothing is changed."""
+        raise AssertionError
+
+    def apply(self, *what: Any) -> None:
+        """Nothing is applied."""
+        raise AssertionError(what)
+
+    def edit(self, rule: Any, edits: Any) -> None:
+        """Nothing is changed."""
+        raise AssertionError(rule)
+
 
 class Town:
     """A mesh that runs what a module of tests gives (`MANIFESTS`)."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from meshtest.authority import Authority
 from meshtest.errors import MeshError
-from meshtest.explain.decision import decide
+from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes.access_log import Entry
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.local import change, observation, watches
@@ -40,6 +40,7 @@ from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
+from meshtest.traffic.tcp import TCP
 from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Json, Memory, Proxy, Snapshot
@@ -355,19 +356,23 @@ class LocalMesh:
         listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
         return Target(listener, way.host, server_name=name, certain=way.certain, proxy=way.envoy.name)
 
-    def rule(self, workload: str | None, request: Request) -> Rule | None:
-        """What the translated routes say of a request."""
+    def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
+        """What the translated routes say of a request, or filter chains of a connection."""
         call = call_of(request)
         way = self._way(workload, call)
         config = self._grounds[way.envoy.site.instance.address].config
-        found = decide(config, way.listener, way.host, request, _server_name(way, call))
+        if isinstance(request, TCP):
+            found = decide_connection(config, way.listener, call.port)
+        else:
+            found = decide(config, way.listener, way.host, request, _server_name(way, call))
         if found is None:
             return None
         snapshot = self._snapshot
         if self._present is not self.topology:  # that nobody is ready is for traffic to find
             snapshot = Snapshot(self.topology, snapshot.resources)
             config = translate(snapshot, Proxy(way.envoy.site.instance))
-        return Rule(found.resource, found.rule, found.where, destinations(snapshot, config, found.clusters))
+        leads = destinations(snapshot, config, found.clusters)
+        return Rule(found.resource, found.rule, found.where, leads, found.section)
 
     def _way(self, workload: str | None, call: Call) -> _Way:
         """Where a call meets its first proxy."""

@@ -1,0 +1,50 @@
+"""Connections that carry no HTTP: each goes as a whole where weights, or the server name of its TLS, send it."""
+
+import pytest
+
+from meshtest import TCP, split
+
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=15)]
+
+OUTSIDE, MOST_V1 = TCP("tcp://echo:31400", b"hello\n"), split(v1=75, v2=25, within=15)
+INSIDE, MOST_V2 = TCP("tcp://echo:9000", b"hello\n"), split(v1=25, v2=75, within=15)
+
+
+def test_split_at_the_gateway(mesh, ingress):
+    """The weights of a `tcp` rule decide where connections to a TCP server of the gateway go."""
+    mesh.apply("test_split.yaml")
+    ingress.expect(OUTSIDE, MOST_V1)
+
+
+def test_split_in_the_mesh(mesh):
+    """The weights of a `tcp` rule without gateways decide where connections of workloads go."""
+    mesh.apply("test_split.yaml")
+    mesh.workload("client").expect(INSIDE, MOST_V2)
+
+
+def test_lines_of_a_connection_stay_together(mesh, ingress):
+    """All that is sent on one connection reaches the same instance."""
+    mesh.apply("test_split.yaml")
+    with ingress.connect(OUTSIDE.target) as connection, connection.makefile("rwb") as lines:
+        seen = set()
+        for _ in range(20):
+            lines.write(b"hello\n")
+            lines.flush()
+            seen.add(lines.readline())
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("host", "version"), [("one.example.com", "v1"), ("two.example.com", "v2")])
+def test_server_name_decides(mesh, host, version):
+    """A `tls` rule of the mesh sends connections of workloads by their server name, which the callee still sees."""
+    mesh.apply("test_split.yaml")
+    for _ in range(5):
+        said = mesh.workload("client").get(f"https://{host}:8443/").json()
+        assert (said["version"], said["tls"]["server_name"]) == (version, host)
+
+
+def test_wrong_splits_are_noticed(mesh, ingress):
+    """A mesh that is off by the margin is called VIOLATED."""
+    mesh.apply("test_split.yaml")
+    ingress.control(OUTSIDE, MOST_V1)
+    mesh.workload("client").control(INSIDE, MOST_V2)
