@@ -244,12 +244,27 @@ class Mesh:
         if self._mutation:
             pytest.skip("a control says nothing of mutants")
 
+    def readiness(self, workload: str | None = None) -> Mapping[str, int]:
+        """What a workload's proxies (None: the ingress gateway) answer at `/healthz/ready` of port 15021, by pod: 200 is ready.
+
+        ValueError for a workload that there is not.
+        """
+        import httpx
+
+        def status(host: str, port: int) -> int:
+            return httpx.get(f"http://{host}:{port}/healthz/ready", timeout=30, trust_env=False).status_code
+
+        return {pod: status(*target.address) for pod, target in self._backend.readiness(workload).items()}
+
     @contextmanager
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
         """A while in which what was applied is changed so."""
         from meshtest.edited import edited
+        from meshtest.resources.manifest import check
 
-        self._backend.put(edited(self._applied, rule, edits))
+        wrong = edited(self._applied, rule, edits)
+        changed = check([each for key, each in wrong.items() if each != self._applied[key]])
+        self._backend.put(wrong | {each.key: each for each in changed})
         try:
             yield
         finally:

@@ -28,6 +28,7 @@ class Rule:
     concerned: int = 0
     decided: int = 0
     waiting: dict[asyncio.Future[None], float] = field(default_factory=dict)
+    over: bool = False
 
     def decides(self) -> bool:
         """Whether it takes the next request that it concerns."""
@@ -47,6 +48,8 @@ class Rule:
 
     async def wait(self) -> None:
         """Until a request is let go, the behaviour is taken back, or (slow) its time is over."""
+        if self.over:  # it was taken back after it had decided this request, and before the request came here
+            return
         gone = asyncio.get_running_loop().create_future()
         self.waiting[gone] = time.monotonic()
         timeout = None if self.behaviour.kind in (HOLDS, STALLS) else self.behaviour.seconds
@@ -90,6 +93,8 @@ class Conduct:
         """Takes behaviours back, all by default: what waits for them is answered. How many requests they have decided."""
         wanted = list(self._rules if numbers is None else numbers)
         gone = [self._rules.pop(number) for number in wanted if number in self._rules]
+        for rule in gone:
+            rule.over = True
         release(gone)
         return sum(rule.decided for rule in gone)
 

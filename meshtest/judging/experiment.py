@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from meshtest.judging.answers import Answers
+from meshtest.judging.answers import Answers, Reading
 from meshtest.judging.control import Control
 from meshtest.judging.verdict import Judgement
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a request has besides: `headers`, and parameters of its `query`."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+class Host(Protocol):
+    """How a proxy sees a host of a cluster; `flags` say why it gets no requests (`failed_outlier_check`)."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+
+    @property
+    def instance(self) -> str:
+        """Whose it is: the pod's name."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Why it gets no requests, in Envoy's words."""
+
+    @property
+    def stats(self) -> Mapping[str, int]:
+        """Its own counters and gauges, such as ``rq_total``."""
 
 
 class Lab(Protocol):
@@ -25,11 +54,33 @@ class Lab(Protocol):
         rate: float | None = None,
         causes: bool = False,
         timeout: float | None = None,
+        reading: Reading | None = None,
     ) -> Answers:
-        """Send the request so often, on so many connections at once; what came back."""
+        """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
 
-    def flow(self, **options: Any) -> AbstractContextManager[Any]:
-        """Send it all the while in the background (the options of `send`)."""
+    def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Answers:
+        """Send each variant of the request once, one after the other on one connection, or each on a `fresh` one; what came back."""
+
+    def flow(self, *, variant: Variant | None = None, **options: Any) -> AbstractContextManager[Any]:
+        """Send it (or a variant) all the while in the background (the options of `send`)."""
+
+    def workload(self, name: str) -> Any:
+        """A workload, to meddle with and to look at (`meshtest.workload.Workload`); ValueError if there is none of that name."""
+
+    def instances(self) -> Sequence[Any]:
+        """The instances that the request can come to, by name, to be made to misbehave (`meshtest.instance.Instance`)."""
+
+    def hosts(self, host: str | None = None, subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind the request's destinations; of a Service, or (`*`) all of them."""
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""
+
+    def until(self, fact: Callable[[], bool], seconds: float = 30.0, every: float = 0.002) -> bool:
+        """Look until a fact is so, `every` so many seconds; whether it was within `seconds`."""
+
+    def now(self) -> float:
+        """Seconds of a clock that only goes forward."""
 
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""

@@ -218,8 +218,8 @@ class Mesh(Protocol):
     def hosts(self, proxy: str, host: str, subset: str | None = None) -> Sequence[Host]:
         """How proxies see the hosts behind a Service (`meshtest.meshes.statistics.hosts`)."""
 
-    def readiness(self) -> Target:
-        """Where the ingress gateway says whether it is ready."""
+    def readiness(self, workload: str | None = None) -> Mapping[str, Target]:
+        """Where the proxies of a workload (None: the ingress gateway) say whether they are ready, by pod; port 15021 in a cluster."""
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy or a workload that has ended."""

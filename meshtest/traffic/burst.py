@@ -38,6 +38,17 @@ class Burst:
         self._busy: set[Connection] = set()
         # One timeout for all, so deadlines expire in the order of sending; entries of finished exchanges are skipped.
         self._deadlines: deque[tuple[float, Connection, int]] = deque()
+        self._finished = 0
+
+    @property
+    def begun(self) -> int:
+        """How many requests have been begun. May be asked by another thread."""
+        return len(self._recording)
+
+    @property
+    def finished(self) -> int:
+        """How many requests have their answer, or error. May be asked by another thread."""
+        return self._finished
 
     def run(self) -> Sample:
         """The sample of all requests."""
@@ -98,6 +109,7 @@ class Burst:
         now = time.monotonic()
         version = self._attribute(answer.status, answer.headers, answer.body)
         self._recording.answer(connection.number, now, answer.status, version)
+        self._finished += 1
         if not connection.reusable:
             self._drop(connection)
         elif self._next_due() <= now < self._ends:
@@ -108,6 +120,7 @@ class Burst:
 
     def _fail(self, connection: Connection, error: str) -> None:
         self._recording.fail(connection.number, time.monotonic(), error)
+        self._finished += 1
         self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:

@@ -127,6 +127,12 @@ class Driver:
         finally:
             self._running = None
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many requests of the run under way have been begun, and how many are over; (0, 0) without one. For any thread."""
+        running = self._running
+        return (running.begun, running.finished) if running is not None else (0, 0)
+
     def stop(self) -> None:
         """Ends the run, and each that follows, once the answers under way have come. May come from another thread."""
         self._stopped = True

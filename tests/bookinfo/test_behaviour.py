@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshtest.bookinfo.behaviour import KINDS, WHENS, Behaviour, Counters, read_behaviour
+from meshtest.bookinfo.conduct import Conduct
 from tests.bookinfo.workloads import Workloads, instance
 
 Run = Callable[..., Workloads]
@@ -420,3 +422,13 @@ def test_counters_since_a_mark() -> None:
     mark, now = Counters(5, 3, 2, 7, 1), Counters(9, 6, 3, 4, 2)
     assert now - mark == Counters(4, 3, 1, 4, 2)
     assert mark + now == Counters(14, 9, 5, 11, 3)
+
+
+def test_a_request_that_was_decided_before_is_not_held_after() -> None:
+    """A behaviour that is taken back between deciding a request and holding it does not hold it for ever."""
+    conduct = Conduct("echo-1")
+    conduct.behave(1, Behaviour("holds"))
+    (rule,) = conduct.rules(1)
+    assert rule.decides()
+    conduct.recover([1])
+    asyncio.run(asyncio.wait_for(rule.wait(), 1))

@@ -91,7 +91,7 @@ def test_what_envoy_rejects(bookinfo: LocalMesh, put: Put) -> None:
 
 def test_readiness(bookinfo: LocalMesh) -> None:
     """Gateway and sidecar answer /healthz/ready with 200 and an empty body as Istio's agent does, anything else with 404."""
-    for target in (bookinfo.readiness(), bookinfo.instance_readiness("reviews-v1")):
+    for target in [*bookinfo.readiness().values(), *bookinfo.readiness("reviews-v1").values()]:
         url = f"http://{target.address[0]}:{target.address[1]}"
         ready, other = httpx.get(f"{url}/healthz/ready", trust_env=False), httpx.get(f"{url}/other", trust_env=False)
         assert (ready.status_code, ready.content, other.status_code) == (200, b"", 404)

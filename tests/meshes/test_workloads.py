@@ -352,7 +352,7 @@ def test_a_crash_leaves_the_sidecar(town: Town, web: Workload) -> None:
     with web.crashes():
         answer = town.ingress.get("/")
         assert (answer.status_code, "connect" in answer.text) == (503, True)
-        ready = town.mesh.instance_readiness("web-v1").address
+        ready = next(iter(town.mesh.readiness("web-v1").values())).address
         assert httpx.get(f"http://{ready[0]}:{ready[1]}/healthz/ready", trust_env=False).status_code == 200
     assert town.ingress.get("/").status_code == 200
     assert web.seen().requests == 1

@@ -47,6 +47,27 @@ def test_all_the_while(serve: Serve, options: dict[str, float]) -> None:
         driver.run(GET("/"), 1)
 
 
+def test_waiting_and_changes(serve: Serve) -> None:
+    """A wait is for requests begun after it; changes are noted with their times; a flow that has ended is not waited for."""
+    script = Counting(1)
+    with Flow(Driver(serve(script).address, connections=2), GET("/")) as flow:
+        flow.wait(20)
+        before = script.count
+        with flow.change("a change"):
+            flow.wait(20)
+        assert script.count >= before + 18  # two were under way
+    (change,) = flow.changes
+    assert change.what == "a change"
+    assert change.began < change.ended
+    with (
+        Flow(Driver(serve(Counting(1)).address), GET("/"), n=1) as short,
+        pytest.raises(MeshError, match="ended before"),
+    ):
+        short.wait(2)
+    assert short.done
+    assert len(short.sample) == 1
+
+
 def test_stopped_at_once(serve: Serve) -> None:
     """A flow that ends before its first request has an empty sample, or a whole one."""
     script = Counting(1)

@@ -261,7 +261,7 @@ subsets:
     assert "outlier_detection" not in whole
     assert "lb_policy" not in whole
     assert whole["circuit_breakers"]["thresholds"][0]["max_connections"] == UNLIMITED
-    assert whole["circuit_breakers"]["thresholds"][0]["retry_budget"]["budget_percent"] == {"value": 50}
+    assert "retry_budget" not in whole["circuit_breakers"]["thresholds"][0]
     assert (pool["circuit_breakers"]["thresholds"][0]["max_connections"], "lb_policy" in pool) == (1, False)
     assert (port["outlier_detection"], port["lb_policy"]) == ({"enforcing_success_rate": 0}, "LEAST_REQUEST")
 

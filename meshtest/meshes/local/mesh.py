@@ -429,13 +429,10 @@ class LocalMesh:
         self._of(name)
         return [self._envoys[each.address] for each in self.topology.names[name]]
 
-    def readiness(self) -> Target:
-        """The ingress gateway's readiness listener."""
-        return Target(self._gateway().site.readiness, "readiness")
-
-    def instance_readiness(self, workload: str) -> Target:
-        """The readiness listener of a workload's (first) sidecar."""
-        return Target(self._of(workload).site.readiness, "readiness")
+    def readiness(self, workload: str | None = None) -> dict[str, Target]:
+        """The readiness listeners of a workload's proxies, by pod; of the ingress gateway for None."""
+        sites = [each.site for each in ([self._gateway()] if workload is None else self._proxies(workload))]
+        return {each.instance.name: Target(each.readiness, "readiness") for each in sites}
 
     def _gateway(self) -> Envoy:
         for envoy in self._envoys.values():

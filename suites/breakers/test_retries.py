@@ -1,0 +1,23 @@
+"""Retries under way: `maxRetries`."""
+
+import pytest
+
+from meshtest import GET, trips
+
+EXCUSED = {"*retries.attempts=2": "the first retry is answered, so that there is no second"}
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+
+ECHO = GET("http://echo.example.com/")
+LIMIT = trips(retries=2)
+
+
+def test_retries(mesh, ingress):
+    """Two requests at a time are tried again; of each further one the first answer stands, with the flag UO."""
+    mesh.apply("test_retries.yaml")
+    ingress.expect(ECHO, LIMIT)
+
+
+def test_wrong_limit_is_noticed(mesh, ingress):
+    """A limit that is one lower or higher is called VIOLATED."""
+    mesh.apply("test_retries.yaml")
+    ingress.control(ECHO, LIMIT)
