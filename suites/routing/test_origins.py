@@ -4,7 +4,13 @@ import pytest
 
 from meshtest import GET, Split, split
 
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30)]
+NOT_NOTICED = {
+    "Gateway/*:selector:removed": "the egress gateway listens then, too, where nobody comes in",
+    "Gateway/edge:servers[1].tls.mode=OPTIONAL_MUTUAL": "the clients here have no certificate",
+    "Gateway/edge:servers[1].tls.credentialName=*": "another name of the certificate",
+    "VirtualService/scheme:http[0].match[0].scheme=prefix": "there are two schemes",
+}
+pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
 
 
 def goes_to(version: str) -> Split:
@@ -13,22 +19,24 @@ def goes_to(version: str) -> Split:
     return split({version: 100, other: 0}, within=20, zero_within=20)
 
 
-def version(answer) -> str:
-    return answer.json()["version"]
+def versions(ingress, url: str) -> set[str]:
+    """Which versions answer with TLS; if a rule sent to all, 20 would not go to v2 alone."""
+    with ingress.client(url) as client:
+        return {client.get("/").json()["version"] for _ in range(20)}
 
 
 def test_port(mesh, ingress):
     """`port` is that of the gateway's server that the request came to."""
     mesh.apply("test_origins.yaml")
     ingress.expect(GET("http://ports.example.com/"), goes_to("v1"))
-    assert version(ingress.get("https://ports.example.com/")) == "v2"
+    assert versions(ingress, "https://ports.example.com/") == {"v2"}
 
 
 def test_scheme(mesh, ingress):
     """`scheme` tells requests that came with TLS from those in the clear."""
     mesh.apply("test_origins.yaml")
     ingress.expect(GET("http://scheme.example.com/"), goes_to("v1"))
-    assert version(ingress.get("https://scheme.example.com/")) == "v2"
+    assert versions(ingress, "https://scheme.example.com/") == {"v2"}
 
 
 def test_gateways(mesh, ingress):
@@ -43,6 +51,7 @@ def test_source_labels(mesh):
     """`sourceLabels` takes calls of those workloads alone that have these labels."""
     mesh.apply("test_origins.yaml")
     mesh.workload("client").expect(GET("http://echo:8000/labelled"), goes_to("v2"))
+    mesh.workload("client").expect(GET("http://echo:8000/labelled/a"), goes_to("v2"))
     mesh.workload("client").expect(GET("http://echo:8000/a/labelled"), goes_to("v1"))
     mesh.workload("shelf-near").expect(GET("http://echo:8000/labelled"), goes_to("v1"))
 
