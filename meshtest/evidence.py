@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from meshtest.judging.expectation import Expectation
-from meshtest.judging.experiment import Experiment
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
+
+
+class Stated(Protocol):
+    """What a finding says of an expectation, of whatever kind; `str` of it completes the sentence "the traffic must be ..."."""
+
+    @property
+    def configured(self) -> str:
+        """The configured figures in short."""
+
+    @property
+    def error_rates(self) -> str:
+        """The stated probabilities of a wrong verdict."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +115,10 @@ _HINTS = {
 
 def finding(
     source: str,
-    request: Request,
-    expectation: Expectation | Experiment,
+    request: Request | str,
+    expectation: Stated,
     judgement: Judgement,
-    rule: Rule | None,
+    rule: Rule | str | None,
     sample: Sample,
     seconds: float,
     control: str = "",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from meshtest.evidence import Finding
     from meshtest.judging.control import Edit
+    from meshtest.judging.permissions import Permissions
+    from meshtest.judging.verdict import Judgement
+    from meshtest.matrix import Matrix
     from meshtest.meshes.access_log import Entry
     from meshtest.meshes.protocol import Authority, Rule
     from meshtest.meshes.protocol import Mesh as Backend
@@ -56,6 +59,11 @@ class Mesh:
     def kind(self) -> str:
         """`local` or `kubernetes`."""
         return self._backend.kind
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this mesh can do that not every mesh can: `mutual-tls`, `pod-addresses`; the marker `mesh_needs` asks for it."""
+        return frozenset(self._backend.capabilities)
 
     @property
     def authority(self) -> Authority:
@@ -125,6 +133,45 @@ class Mesh:
         from meshtest.source import Source
 
         return Source(self._backend, None, self._connections, self)
+
+    def expect(self, expected: Permissions) -> Judgement:
+        """Ask each cell of a matrix of permissions; PolicyViolation, which lists the wrong ones, unless all are as stated."""
+        __tracebackhide__ = True
+        from meshtest.errors import PolicyViolation
+        from meshtest.judging.verdict import Verdict
+
+        told, judgement = self._matrix(expected).prove()
+        if judgement.verdict is not Verdict.HOLDS:
+            self._backend.check()  # broken surroundings are not the policy's fault
+            raise PolicyViolation(told.message(), judgement)
+        return judgement
+
+    def control(self, expected: Permissions) -> list[Judgement]:
+        """Show that the matrix can fail: without each of the applied policies, and with each action turned round.
+
+        PolicyViolation if one of these is not called VIOLATED; ValueError if no policy is applied.
+        """
+        __tracebackhide__ = True
+        from meshtest.matrix import noticed, wrong_policies
+
+        self.before_control()
+        matrix, found = self._matrix(expected.strict()), []
+        try:
+            for name, wrong in wrong_policies(self._applied):
+                self._backend.put(wrong)
+                told, judgement = matrix.prove(name)
+                noticed(told, judgement)
+                found.append(judgement)
+        finally:
+            self._backend.put(self._applied)
+        if not found:
+            raise ValueError("the control changes each AuthorizationPolicy, and the test has applied none")
+        return found
+
+    def _matrix(self, expected: Permissions) -> Matrix:
+        from meshtest.matrix import INGRESS, Matrix
+
+        return Matrix(expected, lambda who: self.ingress if who == INGRESS else self.workload(who), self)
 
     def workload(self, name: str) -> Workload:
         """A workload such as `productpage-v1`: a source of mesh and egress traffic, and what can be made to misbehave.
@@ -213,8 +260,11 @@ class Mesh:
     def edited(self, rule: Rule | None, edits: Iterable[Edit]) -> Iterator[None]:
         """A while in which what was applied is changed so."""
         from meshtest.edited import edited
+        from meshtest.resources.manifest import check
 
-        self._backend.put(edited(self._applied, rule, edits))
+        wrong = edited(self._applied, rule, edits)
+        changed = check([each for key, each in wrong.items() if each != self._applied[key]])
+        self._backend.put(wrong | {each.key: each for each in changed})
         try:
             yield
         finally:
@@ -236,8 +286,10 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
 
     session = session_of(request.config)
     mutation = _mutation(request)
+    backend = session.backend(request.node)
+    _check_needs(request.node, backend)
     own = Mesh(
-        session.backend(request.node),
+        backend,
         request.path.parent,
         request.node.nodeid,
         session.connections,
@@ -250,6 +302,17 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         yield own
     finally:
         own.restore()
+
+
+def _check_needs(item: pytest.Item, backend: Backend) -> None:
+    """Skip a test that needs (marker `mesh_needs`) what this mesh cannot do, and say what; a need that nobody knows is an error."""
+    from meshtest.meshes.protocol import CAPABILITIES
+
+    for name in (name for marker in item.iter_markers("mesh_needs") for name in marker.args):
+        if name not in CAPABILITIES:
+            raise pytest.UsageError(f"{item.nodeid}: mesh_needs({name!r}): a mesh can have {', '.join(CAPABILITIES)}")
+        if name not in backend.capabilities:
+            pytest.skip(f"the mesh ({backend.kind}) has no {name}: {CAPABILITIES[name]}")
 
 
 def _mutation(request: pytest.FixtureRequest) -> Substitution | None:

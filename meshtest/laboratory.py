@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from meshtest.instance import Instance
+from meshtest.judging.answers import Reading
+from meshtest.judging.experiment import Variant
 from meshtest.meshes.call import call_of
-from meshtest.meshes.protocol import Target
 from meshtest.meshes.statistics import Host
 from meshtest.proof import Load, Sender
 from meshtest.traffic.flow import Flow
-from meshtest.traffic.sample import Sample
+from meshtest.traffic.request import Request
+from meshtest.traffic.sample import Sample, join
+
+if TYPE_CHECKING:
+    from meshtest.workload import Workload
 
 
 class Laboratory:
@@ -32,12 +39,13 @@ class Laboratory:
         rate: float | None = None,
         causes: bool = False,
         timeout: float | None = None,
+        reading: Reading | None = None,
     ) -> Sample:
-        """Send the request so often, on so many connections at once; what came back."""
+        """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
         load = self._load
         with self._sender.driver(
             load.what,
-            load.attribute,
+            reading or load.attribute,
             connections or load.connections,
             timeout or load.timeout,
             causes or load.causes,
@@ -46,37 +54,58 @@ class Laboratory:
             self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
         return self._samples[-1]
 
-    @contextmanager
-    def flow(self, **options: Any) -> Iterator[Flow]:
-        """Send it all the while in the background; what came back counts in the finding."""
+    def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Sample:
+        """Send each variant of the request once, one after the other on one connection, or each on a `fresh` one; what came back."""
         load = self._load
+        host = self._sender.target(load.what).host
+        found = []
+        with self._sender.driver(load.what, reading or load.attribute, 1, load.timeout) as driver:
+            for each in variants:
+                found.append(driver.run(_varied(load.what, each), 1, host=host))
+                if fresh:
+                    driver.renew()
+        self._samples.append(join(*found))
+        return self._samples[-1]
+
+    @contextmanager
+    def flow(self, *, variant: Variant | None = None, **options: Any) -> Iterator[Flow]:
+        """Send it (or a variant) all the while in the background; what came back counts in the finding."""
+        load = self._load
+        what = load.what if variant is None else _varied(load.what, variant)
         connections = options.pop("connections", None) or load.connections
         timeout, causes = options.pop("timeout", load.timeout), options.pop("causes", load.causes)
-        driver = self._sender.driver(load.what, load.attribute, connections, timeout, causes)
+        driver = self._sender.driver(what, load.attribute, connections, timeout, causes)
         given = {key: value for key, value in options.items() if value is not None}
-        with Flow(driver, load.what, host=self._target.host, **given) as flow:
+        with Flow(driver, what, host=self._sender.target(load.what).host, **given) as flow:
             yield flow
         self._samples.append(flow.sample)
 
-    @cached_property
-    def _target(self) -> Target:
-        return self._sender.target(self._load.what)
+    def workload(self, name: str) -> Workload:
+        """A workload, to meddle with and to look at; ValueError if there is none of that name."""
+        found: Workload = self._sender.watch.workload(name)
+        return found
+
+    def stats(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""
+        return self._sender.mesh.stats(self._proxy, pattern)
+
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind a Service, or all of them."""
+        return self._sender.mesh.hosts(self._proxy, host, subset)
+
+    def destinations(self) -> list[Host]:
+        """How the first proxy sees the hosts behind the request's destinations."""
+        return [each for host, subset in self._destinations for each in self.hosts(host, subset)]
 
     def instances(self) -> list[Instance]:
-        """The instances that the request can come to now, by name: those in the endpoints of its destinations."""
-        names = {each.instance for each in self.hosts()}
-        mesh = self._sender.mesh
+        """The instances that the request can come to now: those in the endpoints of its destinations."""
+        names, mesh = {each.instance for each in self.destinations()}, self._sender.mesh
         return [
             Instance(mesh, workload, number)
             for workload, pods in mesh.topology.names.items()
             for number, pod in enumerate(pods)
             if pod.name in names
         ]
-
-    def hosts(self) -> list[Host]:
-        """How the first proxy sees the hosts behind the request's destinations."""
-        mesh, proxy = self._sender.mesh, self._target.proxy
-        return [each for host, subset in self._destinations for each in mesh.hosts(proxy, host, subset)]
 
     @cached_property
     def _destinations(self) -> list[tuple[str, str]]:
@@ -87,23 +116,28 @@ class Laboratory:
             return [(each.host, each.subset) for each in rule.destinations if each.share > 0]
         return [(call_of(what).host, "")]
 
-    def stats(self, pattern: str) -> Mapping[str, int]:
-        """Counters and gauges of the first proxy, by a glob over their names."""
-        return self._sender.mesh.stats(self._target.proxy, pattern)
-
-    def until(self, condition: Callable[[], bool], timeout: float = 30.0, every: float = 0.002) -> bool:
-        """Look until something is so, `every` so many seconds; whether it was within `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(every)
-        return True
-
     def now(self) -> float:
         """Seconds of the monotonic clock."""
         return time.monotonic()
 
+    @cached_property
+    def _proxy(self) -> str:
+        return self._sender.target(self._load.what).proxy
+
+    def until(self, fact: Callable[[], bool], seconds: float = 10, every: float = 0.002) -> bool:
+        """Wait until a fact is so, looking `every` so many seconds; whether it came to be so in time."""
+        deadline = time.monotonic() + seconds
+        while not (found := fact()) and time.monotonic() < deadline:
+            time.sleep(every)
+        return found
+
     def progress(self, text: str) -> None:
         """Show how far the experiment is."""
         self._sender.watch.progress(text and f"{self._load.what}: {text}")
+
+
+def _varied(what: Request, variant: Variant) -> Request:
+    target = what.target
+    if variant.query:
+        target += f"{'&' if '?' in target else '?'}{urlencode(variant.query)}"
+    return replace(what, target=target, headers=(*what.headers, *variant.headers.items()))

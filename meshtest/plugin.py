@@ -60,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
+        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses); else the test is skipped",
+    )
+    config.addinivalue_line(
+        "markers",
         "mesh_mutants(points=10, skip={pattern: reason}): with --mesh-mutants, by how much shares are moved, and which mutants need "
         "not be noticed",
     )

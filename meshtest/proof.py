@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from meshtest.errors import MeshError, PolicyViolation, ResourceError
 from meshtest.evidence import Finding, finding
@@ -31,6 +31,9 @@ class Watch(Protocol):
 
     def progress(self, text: str) -> None:
         """Show how far a verdict is; an empty text clears it."""
+
+    def workload(self, name: str) -> Any:
+        """A workload (`meshtest.workload.Workload`)."""
 
     def before_control(self) -> None:
         """May end the test where a control has no meaning."""

@@ -67,7 +67,7 @@ class Session:
     def _workloads(self, item: pytest.Item) -> tuple[Path, ...]:
         marker = item.get_closest_marker("mesh_workloads")
         if marker is not None:
-            return tuple(item.path.parent / each for each in marker.args)
+            return tuple((item.path.parent / each).resolve() for each in marker.args)  # one mesh, however it is named
         given = self._config.getoption("mesh_workloads")
         if given:
             return tuple(self._config.invocation_params.dir / each for each in given)

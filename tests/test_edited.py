@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
 import pytest
 
 from meshtest.edited import edited
+from meshtest.errors import ResourceError
+from meshtest.fixtures import Mesh
 from meshtest.judging.control import RULE, Edit
 from meshtest.meshes.protocol import Destination, Rule
 from meshtest.resources.edit import Put
 from meshtest.resources.manifest import read_text
+from meshtest.resources.resource import Resource
 
 TEXT = """
 apiVersion: networking.istio.io/v1
@@ -64,3 +71,27 @@ def test_nothing_to_change() -> None:
         edited(APPLIED, None, [Edit(RULE, Put(("timeout",), "2s"))])
     with pytest.raises(ValueError, match="the test has applied none that concerns"):
         edited(APPLIED, RULE_1, [Edit("Gateway", Put(("servers",), []))])
+
+
+class Kept:
+    """A mesh that keeps what was put in force."""
+
+    def __init__(self) -> None:
+        self.put_in_force: list[Mapping[tuple[str, str, str, str], Resource]] = []
+
+    def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
+        self.put_in_force.append(resources)
+
+
+def test_edits_are_read_as_what_is_applied_is(tmp_path: Path) -> None:
+    """What a control writes is checked and normalised like a manifest: a proxy knows no `250ms`."""
+    kept = Kept()
+    mesh = Mesh(cast("Any", kept), tmp_path, "test", 1, lambda _: None, lambda _: None, analysis="off")
+    mesh.apply(TEXT)
+    with mesh.edited(RULE_1, [Edit(RULE, Put(("timeout",), "250ms"))]):
+        (found,) = [each for each in kept.put_in_force[-1].values() if each.kind == "VirtualService"]
+        assert found.spec["http"][1]["timeout"] == "0.25s"
+    assert kept.put_in_force[-1] == kept.put_in_force[0]
+    wrong = Edit(RULE, Put(("timeout",), "soon"))
+    with pytest.raises(ResourceError, match="timeout"), mesh.edited(RULE_1, [wrong]):
+        pass

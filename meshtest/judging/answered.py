@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -12,11 +11,7 @@ from meshtest.judging.control import RULE, Control, Edit
 from meshtest.judging.expectation import Composable
 from meshtest.judging.sequential import EveryTrial
 from meshtest.judging.spoiled import Spoiled
-
-Text = str | re.Pattern[str]
-"""What a text must be: exactly this, or matched as a whole by the expression."""
-
-_LONGEST = 80  # characters of what came instead
+from meshtest.judging.text import Text, clipped, contains, fits, named
 
 
 @dataclass(frozen=True)
@@ -53,10 +48,10 @@ class Answered(Composable):
         differences = [
             f"{name}: {given.get(name.lower(), 'missing')}"
             for name, wanted in self.headers.items()
-            if not _fits(wanted, given.get(name.lower()))
+            if not fits(wanted, given.get(name.lower()))
         ]
-        if self.body is not None and not _contains(self.body, body.decode("utf-8", "replace")):
-            differences.append(f"the body {body[:_LONGEST].decode('utf-8', 'replace')!r}")
+        if self.body is not None and not contains(self.body, body.decode("utf-8", "replace")):
+            differences.append(f"the body {clipped(body.decode('utf-8', 'replace'))!r}")
         return ", ".join(differences)
 
     def begin(self) -> EveryTrial:
@@ -71,7 +66,7 @@ class Answered(Composable):
         right = (self.status is None or answer.status == self.status) and not answer.version
         if cause is not None and self.causes:
             right = right and (self.flags is None or set(cause.flags) == set(self.flags))
-            right = right and (self.details is None or _fits(self.details, cause.details))
+            right = right and (self.details is None or fits(self.details, cause.details))
             right = right and (self.attempts is None or cause.attempts == self.attempts)
         elif self.causes:
             right = False
@@ -103,10 +98,10 @@ class Answered(Composable):
         """`503 UO`, `301 with location: /new`."""
         first = [str(self.status)] if self.status is not None else []
         first += [",".join(self.flags) or "-"] if self.flags is not None else []
-        first += [_named(self.details)] if self.details is not None else []
+        first += [named(self.details)] if self.details is not None else []
         first += [f"({self.attempts} attempts)"] if self.attempts is not None else []
-        more = [f"{name}: {_named(wanted)}" for name, wanted in self.headers.items()]
-        more += [f"the body {_named(self.body)!r}"] if self.body is not None else []
+        more = [f"{name}: {named(wanted)}" for name, wanted in self.headers.items()]
+        more += [f"the body {named(self.body)!r}"] if self.body is not None else []
         return " ".join(first or ["any status"]) + (f" with {', '.join(more)}" if more else "")
 
     @property
@@ -139,12 +134,12 @@ def answered(
 
     `within` is in percentage points: so many answers may differ before it matters. ValueError for what makes no sense.
     """
-    named = None if flags is None else _flags(flags)
-    if all(each is None for each in (status, headers, body, named, details, attempts)):
+    flagged = None if flags is None else _flags(flags)
+    if all(each is None for each in (status, headers, body, flagged, details, attempts)):
         raise ValueError("say what every answer is: a status, headers, a body, flags, details or attempts")
     if status is not None and not 100 <= status <= 599:
         raise ValueError(f"an HTTP status is from 100 to 599, not {status!r}")
-    made = Answered(status, MappingProxyType(dict(headers or {})), body, named, details, attempts, within, beta)
+    made = Answered(status, MappingProxyType(dict(headers or {})), body, flagged, details, attempts, within, beta)
     made.begin()  # senseless figures are said where they are written
     return made
 
@@ -152,19 +147,3 @@ def answered(
 def _flags(given: str | Sequence[str]) -> tuple[str, ...]:
     several = given.split(",") if isinstance(given, str) else given
     return tuple(each.strip() for each in several if each.strip() not in ("", "-"))
-
-
-def _fits(wanted: Text | None, given: str | None) -> bool:
-    if wanted is None or given is None:
-        return wanted is given
-    return given == wanted if isinstance(wanted, str) else wanted.fullmatch(given) is not None
-
-
-def _contains(wanted: Text, given: str) -> bool:
-    return wanted in given if isinstance(wanted, str) else wanted.search(given) is not None
-
-
-def _named(wanted: Text | None) -> str:
-    if wanted is None:
-        return "missing"
-    return wanted if isinstance(wanted, str) else f"/{wanted.pattern}/"

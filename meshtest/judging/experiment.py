@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from meshtest.judging.answers import Answers
+from meshtest.judging.answers import Answers, Reading
 from meshtest.judging.control import Control
 from meshtest.judging.verdict import Judgement
 
@@ -13,20 +14,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-class Host(Protocol):
-    """How a proxy sees a host of a cluster; `flags` say why it gets no requests (`failed_outlier_check`)."""
+@dataclass(frozen=True)
+class Variant:
+    """What a request has besides: `headers`, and parameters of its `query`."""
 
-    @property
-    def cluster(self) -> str:
-        """The cluster's name."""
-
-    @property
-    def instance(self) -> str:
-        """Whose it is: the pod's name."""
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Why it gets no requests, in Envoy's words."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lab(Protocol):
@@ -41,23 +34,33 @@ class Lab(Protocol):
         rate: float | None = None,
         causes: bool = False,
         timeout: float | None = None,
+        reading: Reading | None = None,
     ) -> Answers:
-        """Send the request so often, on so many connections at once; what came back."""
+        """Send the request so often, on so many connections at once; what came back. `reading` reads each answer instead of the load's."""
 
-    def flow(self, **options: Any) -> AbstractContextManager[Any]:
-        """Send it all the while in the background (the options of `send`)."""
+    def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Answers:
+        """Send each variant of the request once, one after the other on one connection, or each on a `fresh` one; what came back."""
 
-    def instances(self) -> Sequence[Any]:
-        """The instances that the request can come to, by name, to be made to misbehave (`meshtest.instance.Instance`)."""
+    def flow(self, *, variant: Variant | None = None, **options: Any) -> AbstractContextManager[Any]:
+        """Send it (or a variant) all the while in the background (the options of `send`)."""
 
-    def hosts(self) -> Sequence[Host]:
-        """How the first proxy sees the hosts behind the request's destinations."""
+    def workload(self, name: str) -> Any:
+        """A workload, to meddle with and to look at (`meshtest.workload.Workload`); ValueError if there is none of that name."""
 
     def stats(self, pattern: str) -> Mapping[str, int]:
         """Counters and gauges of the first proxy, by a glob over their names."""
 
-    def until(self, condition: Callable[[], bool], timeout: float = 30.0, every: float = 0.002) -> bool:
-        """Look until something is so, `every` so many seconds; whether it was within `timeout` seconds."""
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Any]:
+        """How the first proxy sees the hosts behind a Service, or all of them (`meshtest.meshes.statistics.Host`)."""
+
+    def until(self, fact: Callable[[], bool], seconds: float = 10, every: float = 0.002) -> bool:
+        """Wait until a fact is so, looking `every` so many seconds; whether it came to be so in time."""
+
+    def destinations(self) -> Sequence[Any]:
+        """How the first proxy sees the hosts behind the request's destinations (`meshtest.meshes.statistics.Host`)."""
+
+    def instances(self) -> Sequence[Any]:
+        """The instances that the request can come to, to be made to misbehave (`meshtest.instance.Instance`)."""
 
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""

@@ -10,73 +10,34 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from meshtest.judging.answers import Answer, Reading
-from meshtest.judging.arms import SplitParameters
 from meshtest.judging.composition import AllTrial
 from meshtest.judging.control import RULE, Control, Edit
-from meshtest.judging.defect import Defect, defects
 from meshtest.judging.expectation import Composable, Trial
 from meshtest.judging.grpc import grpc_code, grpc_name, grpc_status
 from meshtest.judging.quickest import QuickestTrial, Span, duration, tolerance_of
 from meshtest.judging.sequential import SharesTrial
+from meshtest.judging.share import Share, percentage
 from meshtest.resources.edit import Put
 
 ABORTED, DELAYED, PASSED = "aborted", "delayed", "passed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Faulted(Composable):
-    """A share of the requests (`percent`) gets a fault, the rest none; margins are percentage points, as in `split`."""
-
-    percent: float = 100
-    within: float = 5
-    zero_within: float = 1
-    alpha: float = 1e-6
-    beta: float = 1e-3
+class _Faulted(Share, Composable):
+    """A share of the requests gets a fault, the rest none."""
 
     causes = True
-
-    @property
-    def parameters(self) -> SplitParameters:
-        """The shares, checked; ValueError for senseless figures."""
-        if not 0 <= self.percent <= 100:
-            raise ValueError(f"percent is from 0 to 100, not {self.percent!r}")
-        return SplitParameters(self.weights, *self._figures)
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """How many have the fault, and how many have not."""
-        return {self.arm: self.percent, PASSED: round(100 - self.percent, 9)}
-
-    @property
-    def arm(self) -> str:
-        """What has the fault."""
-        raise NotImplementedError
-
-    @property
-    def _figures(self) -> tuple[float, float, float, None, float]:
-        return (self.within, self.alpha, self.beta, None, self.zero_within)
+    rest = PASSED
 
     def _shares(self) -> SharesTrial:
-        from meshtest.judging.split_test import SplitTest
-
-        return SharesTrial(SplitTest(self.weights, *self._figures), self._sort)
+        return SharesTrial(self.test(), self._sort)
 
     def _sort(self, answer: Answer) -> str | None:
         raise NotImplementedError
 
-    def _other_shares(self, edit: str, field: Mapping[str, Any]) -> list[Control]:
+    def _other_shares(self, fault: str, field: Mapping[str, Any]) -> list[Control]:
         """Rules whose fault has another share; `field` is what else the fault has."""
-
-        def control(defect: Defect) -> Control:
-            percentage = {"value": float(100 * defect.shares[self.arm])}
-            return Control(defect.name, (Edit(RULE, Put(("fault", edit), {**field, "percentage": percentage})),))
-
-        return [control(each) for each in defects(self.parameters)]
-
-    @property
-    def error_rates(self) -> str:
-        """Of calling a right mesh wrong, and a mesh wrong by the margin right."""
-        return f"{self.alpha:g} / {self.beta:g}"
+        return self.other_shares(lambda percent: Put(("fault", fault), percentage(percent, field)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +47,7 @@ class Aborted(_Faulted):
     status: int | None = 503
     code: int | None = None
 
-    @property
-    def arm(self) -> str:
-        """`aborted`."""
-        return ABORTED
+    arm = ABORTED
 
     def reading(self, version: Reading) -> Reading:
         """The gRPC status."""
@@ -106,7 +64,16 @@ class Aborted(_Faulted):
         return ABORTED if right else f"aborted with {self._said(answer)}"
 
     def _said(self, answer: Answer) -> str:
-        return str(answer.status) + (f" and gRPC status {answer.version}" if answer.version else "")
+        if answer.version:
+            return f"{answer.status} and gRPC status {answer.version}"
+        return f"{answer.status}{self._no_grpc}"
+
+    @property
+    def _no_grpc(self) -> str:
+        """Why an answer may lack a gRPC status: Envoy gives it to requests of gRPC only (source/common/http/utility.cc, sendLocalReply)."""
+        return (
+            "" if self.code is None else " and no gRPC status (it needs a request with content-type: application/grpc)"
+        )
 
     def strict(self) -> Aborted:
         """The same with a miss rate of 1e-6, for its controls: they must not flake either."""
@@ -116,8 +83,8 @@ class Aborted(_Faulted):
         """Faults with another share, and with another status."""
         found = self._other_shares("abort", self._field(self.status, self.code))
         if self.percent:
-            other = self._field(self._another, None)
-            edit = Edit(RULE, Put(("fault", "abort"), {**other, "percentage": {"value": self.percent}}))
+            other = percentage(self.percent, self._field(self._another, None))
+            edit = Edit(RULE, Put(("fault", "abort"), other))
             found.append(Control(f"aborted with {self._another} instead of {self._what}", (edit,)))
         return found
 
@@ -139,7 +106,7 @@ class Aborted(_Faulted):
         return f"{self.percent:g} % aborted {self._what}"
 
     def __str__(self) -> str:
-        return f"{self.configured} (within {self.within if 0 < self.percent < 100 else self.zero_within:g} points)"
+        return f"{self.configured} (within {self.margin:g} points)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +115,7 @@ class Delayed(_Faulted):
 
     span: Span
 
-    @property
-    def arm(self) -> str:
-        """`delayed`."""
-        return DELAYED
+    arm = DELAYED
 
     def reading(self, version: Reading) -> Reading:
         """The version; nothing is read from the answer."""
@@ -177,8 +141,8 @@ class Delayed(_Faulted):
         """Faults with another share, and with a delay that is longer or shorter by the tolerance."""
         found = self._other_shares("delay", {"fixedDelay": duration(self.span.seconds)})
         shorter = max(self.span.seconds - self.span.tolerance, 0.001)
-        for seconds in (shorter, self.span.most) if self.percent else ():
-            delay = {"fixedDelay": duration(seconds), "percentage": {"value": self.percent}}
+        for seconds in (shorter, self.span.seconds + self.span.tolerance) if self.percent else ():
+            delay = percentage(self.percent, {"fixedDelay": duration(seconds)})
             name = f"delayed by {duration(seconds)} instead of {duration(self.span.seconds)}"
             found.append(Control(name, (Edit(RULE, Put(("fault", "delay"), delay)),)))
         return found
@@ -189,8 +153,7 @@ class Delayed(_Faulted):
         return f"{self.percent:g} % delayed by {duration(self.span.seconds)}"
 
     def __str__(self) -> str:
-        within = self.within if 0 < self.percent < 100 else self.zero_within
-        return f"{self.percent:g} % delayed by {self.span} (within {within:g} points)"
+        return f"{self.percent:g} % delayed by {self.span} (within {self.margin:g} points)"
 
 
 def _delay(answer: Answer) -> float | None:
@@ -237,9 +200,10 @@ def delayed(
 ) -> Delayed:
     """A share of the requests is delayed by an injected fault: `delayed(0.5)`, `delayed(2, percent=10)`.
 
-    Of twenty delays the quickest must be below `seconds + tolerance` (by default a fifth of it, at least 100 ms, at most its half), and the
-    median not below `seconds - tolerance / 2`: a slow machine does not matter, unless it slows each of them down. The other figures are
-    those of `aborted`. Delayed requests keep their connections busy: give `expect` more `connections`.
+    `tolerance` is the smallest deviation that matters (seconds; by default a fifth of it, at least 100 ms, at most its half): of twenty
+    delays the quickest must be below `seconds + tolerance / 2`, and the median not below `seconds - tolerance / 2`. A slow machine does
+    not matter, unless it slows each of them down. The other figures are those of `aborted`. Delayed requests keep their connections busy:
+    give `expect` more `connections`.
     """
     span = Span("delay", seconds, tolerance_of(seconds) if tolerance is None else tolerance)
     made = Delayed(percent=percent, within=within, zero_within=zero_within, alpha=alpha, beta=beta, span=span)

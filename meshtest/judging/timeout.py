@@ -69,7 +69,7 @@ class TimedOut(Composable):
     def controls(self) -> Sequence[Control]:
         """Rules whose timeout is longer or shorter by the tolerance."""
         field = ("timeout",) if self.attempts is None else ("retries", "perTryTimeout")
-        tolerance = self.after.tolerance / (self.attempts or 1)
+        tolerance = round(self.after.tolerance / (self.attempts or 1), 3)  # Istio takes whole milliseconds
         found = []
         for seconds in (max(self.after.seconds - tolerance, 0.001), self.after.seconds + tolerance):
             name = f"a timeout of {duration(seconds)} instead of {duration(self.after.seconds)}"

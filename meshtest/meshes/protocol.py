@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from meshtest.meshes.access_log import Entry
@@ -81,6 +82,15 @@ class Seen:
         return next((value for key, value in self.headers if key == name.lower()), None)
 
 
+CAPABILITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "mutual-tls": "mutual TLS between workloads, by which callers have an identity",
+        "pod-addresses": "an address of its own that each workload calls from",
+    }
+)
+"""What not every mesh can do, by the names that the marker `mesh_needs` takes."""
+
+
 class Pods(Protocol):
     """The instances of workloads, where a test can say how they behave.
 
@@ -153,6 +163,10 @@ class Mesh(Protocol):
     kind: str
     topology: Topology
     """What exists there, apart from the resources that are put in force."""
+
+    @property
+    def capabilities(self) -> Collection[str]:
+        """Which of `CAPABILITIES` it has."""
 
     @property
     def authority(self) -> Authority:

@@ -93,8 +93,8 @@ class Host:
 def hosts(clusters: str, proxy: str, host: str, subset: str | None, owners: Mapping[str, str]) -> list[Host]:
     """The hosts behind a Service in `/clusters?format=json`, by the names of clusters: `outbound|PORT|SUBSET|HOST`, or of the workload.
 
-    `host` is a Service's name, with or without its domain; or the whole name of a cluster. `subset` None is all of them, "" the
-    clusters without one. Raises ValueError if the proxy has no such cluster.
+    `host` is a Service's name, with or without its domain; or the whole name of a cluster; or `*`, all of them. `subset` None is all of
+    them, "" the clusters without one. Raises ValueError if the proxy has no such cluster.
     """
     statuses = json.loads(clusters).get("cluster_statuses", [])
     found = [each for each in statuses if _leads(each["name"], host, subset)]
@@ -114,10 +114,10 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _leads(name: str, host: str, subset: str | None) -> bool:
-    if name == host:
+    if name == host or (host == "*" and subset is None):
         return True
     its_subset, its_host = _parts(name)
-    named = name.startswith("outbound") and (its_host == host or its_host.startswith(f"{host}."))
+    named = name.startswith("outbound") and (host in ("*", its_host) or its_host.startswith(f"{host}."))
     return named and (subset is None or subset == its_subset)
 
 

@@ -24,7 +24,7 @@ def late(duration: float, details: str = ROUTE, attempts: int = 1, flags: tuple[
         (timed_out(0.3), late(0.301), HOLDS),
         (timed_out(0.3), late(0.24), VIOLATED),
         (timed_out(0.3), late(0.42), VIOLATED),
-        (timed_out(0.3, tolerance=0.2), late(0.42), HOLDS),
+        (timed_out(0.3, tolerance=0.2), late(0.39), HOLDS),
         (timed_out(0.3), late(0.301, TRY), VIOLATED),
         (timed_out(0.3), late(0.301, flags=()), VIOLATED),  # a 504 of the workload's own
         (timed_out(0.3), Got(200, cause=Said(duration=0.301)), VIOLATED),
@@ -51,6 +51,8 @@ def test_controls() -> None:
     assert found == [{"timeout": "200ms"}, {"timeout": "400ms"}]
     found = [each.edits[0].change({"retries": {"attempts": 2}}) for each in timed_out(1, attempts=2).controls()]
     assert found == [{"retries": {"attempts": 2, "perTryTimeout": text}} for text in ("900ms", "1.1s")]
+    found = [each.edits[0].change({}) for each in timed_out(0.3, attempts=3, tolerance=0.5).controls()]
+    assert [each["retries"]["perTryTimeout"] for each in found] == ["133ms", "467ms"]  # whole milliseconds
 
 
 def test_senseless_figures() -> None:

@@ -315,6 +315,11 @@ class LocalMesh:
         for envoy in self._envoys.values():
             envoy.check()
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
+        return frozenset({"pod-addresses"} if self._sites.apart else ())
+
     def workloads(self) -> list[str]:
         """The names of all workloads."""
         return list(self.topology.names)
