@@ -95,7 +95,7 @@ class Laboratory:
 
     def instances(self) -> list[Instance]:
         """The instances that the request can come to now, by name: those in the endpoints of its destinations."""
-        names = {each.instance for each in self.hosts()}
+        names = {each.instance for each in self.destinations()}
         mesh = self._sender.mesh
         return [
             Instance(mesh, workload, number)
@@ -104,14 +104,16 @@ class Laboratory:
             if pod.name in names
         ]
 
-    def hosts(self, host: str | None = None, subset: str | None = None) -> list[Host]:
-        """How the first proxy sees the hosts behind the request's destinations; of a Service, or (`*`) all of them."""
-        asked = self._destinations if host is None else [(host, subset)]
-        mesh, proxy = self._sender.mesh, self._target.proxy
-        return [each for name, part in asked for each in mesh.hosts(proxy, name, part)]
+    def destinations(self) -> list[Host]:
+        """How the first proxy sees the hosts behind the request's destinations."""
+        return [each for host, subset in self._destinations for each in self.hosts(host, subset)]
+
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind a Service, or all of them."""
+        return self._sender.mesh.hosts(self._target.proxy, host, subset)
 
     @cached_property
-    def _destinations(self) -> list[tuple[str, str | None]]:
+    def _destinations(self) -> list[tuple[str, str]]:
         """Hosts and subsets that the request is sent to: by its rule, or else whom it asks."""
         mesh, what = self._sender.mesh, self._load.what
         rule = mesh.rule(self._sender.workload, what)

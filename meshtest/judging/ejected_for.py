@@ -175,7 +175,7 @@ class _Ejection:
     def _look(self) -> tuple[float, float, bool]:
         """When a look at it was begun and ended, and whether it is out."""
         begun = self.lab.now()
-        out = any(each.instance == self.instance.name and EJECTED in each.flags for each in self.lab.hosts())
+        out = any(each.instance == self.instance.name and EJECTED in each.flags for each in self.lab.destinations())
         return begun, self.lab.now(), out
 
     def _see(self, wanted: Callable[[bool], bool], last: list[float] | None = None) -> float:
@@ -189,7 +189,7 @@ class _Ejection:
                 last[0] = begun
             return wanted(out)
 
-        if not self.lab.until(seen, every=_EVERY):
+        if not self.lab.until(seen, 30, _EVERY):
             raise RuntimeError(f"{self.instance} has not been ejected, or has not returned, for 30 s")
         return ended
 

@@ -201,7 +201,7 @@ class _Failing:
         errors = self._errs(self.expectation.after)
         out = _out(self.lab)
         ejected = self.instance.name in out
-        if ejected and not self.lab.until(lambda: self._updates() > updates):
+        if ejected and not self.lab.until(lambda: self._updates() > updates, 30):
             raise RuntimeError(f"{self.instance} is ejected, and the proxy's workers have not been told for 30 s")
         return Round(self.instance.name, errors, ejected, reset, out, {}, {})
 
@@ -251,7 +251,7 @@ class _Failing:
 
 
 def _out(lab: Lab) -> frozenset[str]:
-    return frozenset(each.instance for each in lab.hosts() if EJECTED in each.flags)
+    return frozenset(each.instance for each in lab.destinations() if EJECTED in each.flags)
 
 
 def _with_traffic(lab: Lab, found: Round, instances: Sequence[Any]) -> Round:

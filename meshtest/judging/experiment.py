@@ -71,8 +71,11 @@ class Lab(Protocol):
     def instances(self) -> Sequence[Any]:
         """The instances that the request can come to, by name, to be made to misbehave (`meshtest.instance.Instance`)."""
 
-    def hosts(self, host: str | None = None, subset: str | None = None) -> Sequence[Host]:
-        """How the first proxy sees the hosts behind the request's destinations; of a Service, or (`*`) all of them."""
+    def destinations(self) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind the request's destinations."""
+
+    def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Host]:
+        """How the first proxy sees the hosts behind a Service, or all of them."""
 
     def stats(self, pattern: str) -> Mapping[str, int]:
         """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""

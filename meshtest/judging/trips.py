@@ -164,7 +164,7 @@ class _Pool:
             places[0] = self._place(sent)
             return bool(places[0])
 
-        return places[0] if self.lab.until(settled) else _LOST
+        return places[0] if self.lab.until(settled, 30) else _LOST
 
     def _place(self, sent: Sequence[Any]) -> str:
         """Where the last one is; empty while it is on its way: a request that waits while a connection is being made for it."""
@@ -177,7 +177,7 @@ class _Pool:
         return WAITS if waiting > self.come.count(WAITS) and held >= connected else ""
 
     def _gauge(self, name: str) -> int:
-        clusters = {each.cluster for each in self.lab.hosts()}
+        clusters = {each.cluster for each in self.lab.destinations()}
         return sum(sum(self.lab.stats(f"cluster.{each}*.{name}").values()) for each in clusters)
 
 

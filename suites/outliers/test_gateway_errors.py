@@ -5,6 +5,7 @@ import pytest
 from meshtest import GET, ejects
 
 EXCUSED = {
+    "Gateway/edge:selector:removed": "it is for all gateways then, and so for the ingress gateway",
     "*outlierDetection.interval*": "longer than the test takes, or not there: errors in a row eject at once",
     "*outlierDetection.baseEjectionTime*": "longer than the test takes",
     "*maxEjectionPercent=60": "of four instances 60 % are two, as 50 % are",

@@ -5,6 +5,7 @@ import pytest
 from meshtest import GET, ejected_for
 
 EXCUSED = {
+    "Gateway/edge:selector:removed": "it is for all gateways then, and so for the ingress gateway",
     "*outlierDetection.interval=*": "it only says by how much an ejection may be longer",
 }
 pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
