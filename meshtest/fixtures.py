@@ -123,7 +123,7 @@ class Mesh:
         try:
             if self._applied:
                 self._applied = {}
-                self._backend.put({})
+                self._backend.withdraw()
         finally:
             self._backend.restore()
 

@@ -232,6 +232,9 @@ class Mesh(Protocol):
     def pods(self) -> Pods:
         """The instances of workloads, to say how they behave."""
 
+    def withdraw(self) -> None:
+        """What was put is wanted no more: it has no effect on anything that is asked of the mesh from now on."""
+
     def restore(self) -> None:
         """Take back whatever was done to instances."""
 

@@ -101,6 +101,8 @@ class LocalMesh:
         self._snapshot = Snapshot(topology, (), self._memory)
         self._authority: Authority | None = None
         self._proved = False
+        self._withdrawn = False
+        self._meddled = False
         self._vault = Vault(topology, lambda: self.authority)
         try:
             self._sites = self._place()
@@ -206,7 +208,21 @@ class LocalMesh:
         WrongResources names what translates, and cannot be run here.
         """
         check_limits(resources.values(), self._sites.apart)
+        self._withdrawn = False  # what comes takes its place
         self._change(Snapshot(self._present, tuple(resources.values()), self._memory))
+
+    def withdraw(self) -> None:
+        """What was put is wanted no more. It is taken back before anything else is asked of the mesh, unless other resources replace it.
+
+        At once if instances were made to behave in ways: clusters that stay would remember whom they have ejected.
+        """
+        self._withdrawn = True
+        if self._meddled:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._withdrawn:
+            self.put({})
 
     def _change(self, snapshot: Snapshot) -> None:
         """Bring all proxies to what follows from a snapshot."""
@@ -235,15 +251,21 @@ class LocalMesh:
 
     def _set_unready(self, unready: frozenset[str]) -> None:
         """Make exactly these instances (by address) be out of their Services' endpoints."""
+        self._catch_up()
         self._discovery.move(unready ^ self._present.unready)
         self._discover({address: each.config for address, each in self._grounds.items()})
         present = replace(self.topology, unready=unready) if unready else self.topology
         self._change(Snapshot(present, self._snapshot.resources, self._memory))
         self._present = present
 
-    @cached_property
+    @property
     def pods(self) -> Pods:
         """The instances of workloads, to say how they behave."""
+        self._meddled = True
+        return self._pods
+
+    @cached_property
+    def _pods(self) -> Pods:
         assert self._workloads is not None
         return Pods(self.topology, self._workloads, self._stand_ins, self._set_unready, self._finish)
 
@@ -261,9 +283,10 @@ class LocalMesh:
 
     def restore(self) -> None:
         """Take back whatever was done to instances; harmless, and next to nothing, if nothing was."""
-        if "pods" not in self.__dict__:
+        if not self._meddled:
             return
-        self.pods.take_all_back()
+        self._pods.take_all_back()
+        self._meddled = False
         if self._discovery.moved:
             self._discovery.settle()
             self._present = self.topology  # whatever becomes of this change, the next one is to this
@@ -327,6 +350,7 @@ class LocalMesh:
 
     def entrances(self) -> dict[str, Target]:
         """Where each server of the ingress gateway that listens is entered, by a URL of it."""
+        self._catch_up()
         gateway = self._gateway()
         found = {each: self._way(None, call_of(each)) for each in urls(self._snapshot, Proxy(gateway.site.instance))}
         listeners = self._sent[gateway.site.instance.address].listeners
@@ -376,6 +400,7 @@ class LocalMesh:
 
     def _way(self, workload: str | None, call: Call) -> _Way:
         """Where a call meets its first proxy."""
+        self._catch_up()
         if workload is None:
             gateway = self._gateway()
             server, host = entrance(self._snapshot, Proxy(gateway.site.instance), call)
@@ -421,10 +446,12 @@ class LocalMesh:
 
     def stats(self, proxy: str, pattern: str) -> dict[str, int]:
         """Counters and gauges, by a glob over their names."""
+        self._catch_up()
         return observation.stats(self._proxies(proxy), pattern)
 
     def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
         """How proxies see the hosts behind a Service."""
+        self._catch_up()
         return observation.hosts(self._proxies(proxy), host, subset, self._sites)
 
     def _proxies(self, name: str) -> list[Envoy]:
