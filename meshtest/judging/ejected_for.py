@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
+from meshtest.errors import MeshError
 from meshtest.judging.control import Control
 from meshtest.judging.ejects import EJECTED
 from meshtest.judging.experiment import Lab
@@ -190,7 +191,7 @@ class _Ejection:
             return wanted(out)
 
         if not self.lab.until(seen, 30, _EVERY):
-            raise RuntimeError(f"{self.instance} has not been ejected, or has not returned, for 30 s")
+            raise MeshError(f"{self.instance} has not been ejected, or has not returned, for 30 s")
         return ended
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from meshtest.errors import MeshError
 from meshtest.judging.control import Control, Edit
 from meshtest.judging.experiment import Lab
 from meshtest.judging.traffic_policy import Policies, policy_edit
@@ -202,7 +203,7 @@ class _Failing:
         out = _out(self.lab)
         ejected = self.instance.name in out
         if ejected and not self.lab.until(lambda: self._updates() > updates, 30):
-            raise RuntimeError(f"{self.instance} is ejected, and the proxy's workers have not been told for 30 s")
+            raise MeshError(f"{self.instance} is ejected, and the proxy's workers have not been told for 30 s")
         return Round(self.instance.name, errors, ejected, reset, out, {}, {})
 
     def _updates(self) -> int:

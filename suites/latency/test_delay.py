@@ -11,25 +11,25 @@ FAST, SLOW = latency(p50=0.25, p90=0.35, version="v1"), latency(p50=0.25, versio
 def test_a_delay_is_in_the_tail(mesh, ingress):
     """A delay of three requests in ten leaves the median as it is, and is found from the seventieth percentile on."""
     mesh.apply("test_delay.yaml")
-    ingress.expect(RATINGS, latency(p50=0.25), connections=32)
+    ingress.expect(RATINGS, latency(p50=0.25), connections=64)
     with pytest.raises(PolicyViolation, match="took 350ms or longer, and 10 % may"):
-        ingress.expect(RATINGS, latency(p90=0.35), connections=32)
+        ingress.expect(RATINGS, latency(p90=0.35), connections=64)
 
 
 def test_the_delay_is_the_meshs(mesh, ingress):
     """The proxy says of its delays that they are its own."""
     mesh.apply("test_delay.yaml")
-    ingress.expect(RATINGS, delayed(0.5, percent=30, within=15), connections=32)
+    ingress.expect(RATINGS, delayed(0.5, percent=30, within=15), connections=64)
 
 
 def test_a_slow_version(mesh, ingress):
     """A slow workload is not delayed by the mesh, and makes answers of its own version slow, not those of others."""
     mesh.apply("test_delay.yaml")
     with mesh.workload("reviews-v2").slow(0.4):
-        ingress.expect(REVIEWS, FAST, connections=32)
-        ingress.expect(REVIEWS, delayed(0.4, percent=0, zero_within=5), connections=32)
+        ingress.expect(REVIEWS, FAST, connections=64)
+        ingress.expect(REVIEWS, delayed(0.4, percent=0, zero_within=5), connections=64)
         with pytest.raises(PolicyViolation, match="answers of v2 took 250ms or longer"):
-            ingress.expect(REVIEWS, SLOW, connections=32)
+            ingress.expect(REVIEWS, SLOW, connections=64)
 
 
 def test_rate(mesh, ingress):
@@ -41,5 +41,5 @@ def test_rate(mesh, ingress):
 def test_wrong_latencies_are_noticed(mesh, ingress):
     """Answers that are slower than the bound by just the margin more, and a rate that is held down, are called VIOLATED."""
     mesh.apply("test_delay.yaml")
-    ingress.control(REVIEWS, latency(p50=0.25, within=20), connections=32)
+    ingress.control(REVIEWS, latency(p50=0.25, within=20), connections=64)
     ingress.control(REVIEWS, rate(at_least=50, connections=4, requests=20, bursts=2))

@@ -20,7 +20,7 @@ PATIENT = GET("http://echo.example.com/patient/1")
 AFTER_ALL = timed_out(0.6, tolerance=0.4, within=10)
 AFTER_THREE = timed_out(0.3, attempts=3, tolerance=0.6, within=10)
 AFTER_ONE = timed_out(0.6, attempts=1, tolerance=0.4, within=10)
-MANY = 70  # connections: those of requests that wait are busy
+MANY = 160  # connections: those of requests that wait are busy
 
 
 @pytest.fixture

@@ -71,8 +71,13 @@ def _found(given: Json, grounds: Grounds) -> Json:
         **_without(grounds.config.endpoints[given["name"]], "@type"),
         "endpoints": [each.as_json() for each in groups],
     }
-    out = {**_without(given, *_DISCOVERY), "type": "STATIC", "load_assignment": assignment}
+    out = {**_without(given, *_DISCOVERY), **_prompt(given), "type": "STATIC", "load_assignment": assignment}
     return _to_stand_in(out) if any(each.outside for each in groups) else out
+
+
+def _prompt(given: Json) -> Json:
+    """Workers learn at once who has been ejected: Envoy would collect such changes for a second (`update_merge_window`)."""
+    return {"common_lb_config": {**given.get("common_lb_config", {}), "update_merge_window": "0s"}}
 
 
 def _passed_on(given: Json, grounds: Grounds) -> Json:
