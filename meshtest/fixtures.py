@@ -123,7 +123,7 @@ class Mesh:
         try:
             if self._applied:
                 self._applied = {}
-                self._backend.withdraw()
+                self._backend.put({}, later=True)
         finally:
             self._backend.restore()
 
@@ -265,7 +265,7 @@ class Mesh:
             yield
         finally:
             self._edits.pop()
-            self._put(self._applied)
+            self._put(self._applied, later=True)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -274,7 +274,7 @@ class Mesh:
         try:
             yield
         finally:
-            self._put(before)
+            self._put(before, later=True)
 
     def edit(self, rule: Rule | None, edits: Iterable[Edit]) -> None:
         """Change what was applied; an object that is applied again replaces it."""
@@ -288,14 +288,14 @@ class Mesh:
             )
         self._put(wanted)
 
-    def _put(self, wanted: dict[Key, Resource]) -> None:
-        """Put exactly these in force, but for the edits of this while."""
+    def _put(self, wanted: dict[Key, Resource], later: bool = False) -> None:
+        """Put exactly these in force, but for the edits of this while; `later` as soon as anything is asked."""
         from meshtest.edited import edited
 
         sent = wanted
         for rule, edits in self._edits:
             sent = edited(sent, rule, edits)
-        self._backend.put(sent)
+        self._backend.put(sent, later=later)
         self._applied = wanted
 
 

@@ -177,9 +177,13 @@ def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]
     return case.judged(reach, lambda: found[-1])
 
 
-def control(sender: Sender, load: Load, expectation: Expectation | Experiment, wrong: Control) -> Judgement:
-    """The verdict in a mesh made wrong on purpose; PolicyViolation unless it is VIOLATED, and by the control alone."""
-    rule = sender.mesh.rule(sender.workload, load.what)
+def control(
+    sender: Sender, load: Load, expectation: Expectation | Experiment, wrong: Control, rule: Rule | None
+) -> Judgement:
+    """The verdict in a mesh made wrong on purpose; PolicyViolation unless it is VIOLATED, and by the control alone.
+
+    `rule` decides the request while nothing is wrong.
+    """
     with sender.watch.edited(rule, wrong.edits):
         found, judgement = prove(sender, load, expectation.strict(), wrong.name)
     if judgement.verdict is not Verdict.VIOLATED:

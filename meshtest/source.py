@@ -131,7 +131,8 @@ class Source:
         __tracebackhide__ = True
         self.watch.before_control()
         load = Load(what, attribute, connections, timeout)
-        return [control(self, load, expectation, each) for each in expectation.controls()]
+        rule = self.mesh.rule(self.workload, what)
+        return [control(self, load, expectation, each, rule) for each in expectation.controls()]
 
     def driver(
         self,

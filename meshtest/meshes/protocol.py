@@ -177,8 +177,11 @@ class Mesh(Protocol):
     def trusted(self) -> str:
         """Certificates (PEM) that clients are to trust: the authority's, and others that the mesh's servers have."""
 
-    def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
-        """Make exactly these resources (by their keys) be in force; returns when every proxy concerned has acknowledged it."""
+    def put(self, resources: Mapping[tuple[str, str, str, str], Resource], *, later: bool = False) -> None:
+        """Make exactly these resources (by their keys) be in force; returns when every proxy concerned has acknowledged it.
+
+        `later`: it is enough if this is so when anything else is asked of the mesh; nothing is if others are put before.
+        """
 
     def enter(self, what: Request | str) -> Target:
         """Where a request, or a connection (by a URL such as tcp://tcp-echo:31400), enters through the ingress gateway."""
@@ -231,9 +234,6 @@ class Mesh(Protocol):
     @property
     def pods(self) -> Pods:
         """The instances of workloads, to say how they behave."""
-
-    def withdraw(self) -> None:
-        """What was put is wanted no more: it has no effect on anything that is asked of the mesh from now on."""
 
     def restore(self) -> None:
         """Take back whatever was done to instances."""

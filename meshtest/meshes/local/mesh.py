@@ -101,7 +101,7 @@ class LocalMesh:
         self._snapshot = Snapshot(topology, (), self._memory)
         self._authority: Authority | None = None
         self._proved = False
-        self._withdrawn = False
+        self._owed: Keyed | None = None  # what is put before anything else is asked
         self._meddled = False
         self._vault = Vault(topology, lambda: self.authority)
         try:
@@ -202,27 +202,22 @@ class LocalMesh:
             if any(each.address not in gateways for each in self.topology.endpoints(service, port))
         )
 
-    def put(self, resources: Keyed) -> None:
+    def put(self, resources: Keyed, *, later: bool = False) -> None:
         """Make exactly these resources be in force. What Envoy refuses is taken back, and raised as MeshError.
 
-        WrongResources names what translates, and cannot be run here.
+        `later`: before anything else is asked of the mesh, unless others are put before. But at once where instances were made to behave
+        in ways: clusters that stay would remember whom they have ejected. WrongResources names what translates, and cannot be run here.
         """
+        if later and not self._meddled:
+            self._owed = resources
+            return
+        self._owed = None
         check_limits(resources.values(), self._sites.apart)
-        self._withdrawn = False  # what comes takes its place
         self._change(Snapshot(self._present, tuple(resources.values()), self._memory))
 
-    def withdraw(self) -> None:
-        """What was put is wanted no more. It is taken back before anything else is asked of the mesh, unless other resources replace it.
-
-        At once if instances were made to behave in ways: clusters that stay would remember whom they have ejected.
-        """
-        self._withdrawn = True
-        if self._meddled:
-            self._catch_up()
-
     def _catch_up(self) -> None:
-        if self._withdrawn:
-            self.put({})
+        if self._owed is not None:
+            self.put(self._owed)
 
     def _change(self, snapshot: Snapshot) -> None:
         """Bring all proxies to what follows from a snapshot."""
