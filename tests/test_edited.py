@@ -86,7 +86,7 @@ class Kept:
     def __init__(self) -> None:
         self.put_in_force: list[Mapping[tuple[str, str, str, str], Resource]] = []
 
-    def put(self, resources: Mapping[tuple[str, str, str, str], Resource]) -> None:
+    def put(self, resources: Mapping[tuple[str, str, str, str], Resource], *, later: bool = False) -> None:
         self.put_in_force.append(resources)
 
 

@@ -63,7 +63,7 @@ class Laboratory:
     def _seen(number: int) -> Any:
         return SimpleNamespace(header=lambda name: f"meshtest/f00.{number}" if name == "user-agent" else None)
 
-    def hosts(self) -> list[Any]:
+    def hosts(self, host: str = "*") -> list[Any]:
         ours = SimpleNamespace(instance="reviews-v2-a", stats={"rq_total": self.sent})
         return [ours, SimpleNamespace(instance="reviews-v1-a", stats={"rq_total": 10_000})]
 

@@ -98,8 +98,10 @@ def test_endpoints_are_the_sidecars() -> None:
         9080
     )
     assert made.clusters[name]["type"] == "STATIC"
-    kept = ("circuit_breakers", "lb_policy", "connect_timeout", "common_lb_config")
+    kept = ("circuit_breakers", "lb_policy", "connect_timeout")
     assert {key: made.clusters[name][key] for key in kept} == {key: config.clusters[name][key] for key in kept}
+    prompt = {**config.clusters[name]["common_lb_config"], "update_merge_window": "0s"}
+    assert made.clusters[name]["common_lb_config"] == prompt
 
 
 def test_a_port_that_nobody_serves() -> None:

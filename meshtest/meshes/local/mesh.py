@@ -421,6 +421,7 @@ class LocalMesh:
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""
+        self._catch_up()
         return self._logs.token(target)
 
     def logged(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
