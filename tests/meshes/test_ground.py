@@ -169,12 +169,19 @@ def test_outside() -> None:
     assert tuple(member["endpoint"]["address"]["socket_address"].values()) == grounds.site.nowhere
 
 
-def test_passthrough_balancing() -> None:
-    """A call to a Service's own address reaches one of its instances at random, as through kube-proxy."""
-    rule = destination_rule("host: reviews\ntrafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}")
-    cluster = grounded(rule, "productpage-v1")[1].clusters[f"outbound|9080||{REVIEWS}"]
+@pytest.mark.parametrize("subset", ["", "v1"])
+def test_passthrough_balancing(subset: str) -> None:
+    """A call to a Service's own address reaches any of its instances, as through kube-proxy: subsets and places play no part."""
+    near = "localityLbSetting: {failover: [{from: here, to: there}]}"
+    rule = destination_rule(
+        f"host: reviews\nsubsets: [{{name: v1, labels: {{version: v1}}}}]\n"
+        f"trafficPolicy: {{loadBalancer: {{simple: PASSTHROUGH, {near}}}, outlierDetection: {{consecutive5xxErrors: 5}}}}"
+    )
+    cluster = grounded(rule, "productpage-v1")[1].clusters[f"outbound|9080|{subset}|{REVIEWS}"]
     assert (cluster["type"], cluster["lb_policy"]) == ("STATIC", "RANDOM")
-    assert len(cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]) == 3
+    (group,) = cluster["load_assignment"]["endpoints"]
+    assert group.keys() == {"lb_endpoints"}
+    assert len(group["lb_endpoints"]) == 3
 
 
 def test_routes_within_or_watched() -> None:

@@ -89,13 +89,13 @@ def _passed_on(given: Json, grounds: Grounds) -> Json:
         return _at(given, grounds.site.nowhere)
     if name.startswith("inbound|"):
         return _to_stand_in(_at(given, grounds.site.workload(int(name.split("|")[1]))))
-    service = grounds.snapshot.scope(grounds.proxy).by_hostname[name.split("|")[3]]
+    service, number = grounds.snapshot.scope(grounds.proxy).by_hostname[name.split("|")[3]], int(name.split("|")[1])
     if service.entry:
-        port = service.port(int(name.split("|")[1]))
+        port = service.port(number)
         assert port is not None
         return _to_stand_in(_at(given, grounds.sites.host(*original_destination(service, port))))
-    # loadBalancer PASSTHROUGH: the call goes to the Service's own address, behind which kube-proxy picks one at random.
-    return {**_found(given, grounds), "lb_policy": "RANDOM"}
+    # loadBalancer PASSTHROUGH: the call goes to the Service's own address, and kube-proxy picks any pod, of whatever subset or place.
+    return at(given, name, behind(service, number, grounds))
 
 
 def _at(given: Json, address: Address) -> Json:
