@@ -155,3 +155,16 @@ def test_ports_that_only_resources_name() -> None:
     assert {key: each["podname"] for key, each in made.items()} == {f"{name}.default:7002": name}
     given = snapshot(SIDECAR.replace("APP", "reviews"), WEB)
     assert additional(given, placed(given.topology)) == {}, "Bookinfo's programs have one port"
+
+
+@pytest.mark.parametrize(("declared", "listens"), [("", True), ("7002, 8080", True), ("8080", False)])
+def test_ports_that_containers_list(declared: str, listens: bool) -> None:
+    """Containers that list their ports listen on no others, whatever a resource says."""
+    ports = "".join(f"{{containerPort: {each}}}, " for each in declared.split(", ") if each)
+    web = WEB.replace(
+        "image: example/web",
+        f"image: example/web, ports: [{ports.removesuffix(', ')}]" if ports else "image: example/web",
+    )
+    given = snapshot(SIDECAR.replace("APP", "web"), web)
+    name = given.topology.names["web-v1"][0].name
+    assert (f"{name}.default:7002" in additional(given, placed(given.topology))) is listens

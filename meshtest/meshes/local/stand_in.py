@@ -136,7 +136,8 @@ def _certified(instance: Instance, ports: list[InboundPort]) -> Json:
 
 
 def _more_ports(snapshot: Snapshot, site: Site) -> Iterator[tuple[str, Json]]:
-    """A ServiceEntry that selects a pod, and a Sidecar, say that it listens on a port; a `defaultEndpoint` only where a container does."""
+    """A ServiceEntry that selects a pod, and a Sidecar, say that it listens on a port, unless its containers list others; of a
+    `defaultEndpoint` only containers say so."""
     instance = site.instance
     if instance.gateway or kind_of(instance) != ECHO:
         return
@@ -144,7 +145,7 @@ def _more_ports(snapshot: Snapshot, site: Site) -> Iterator[tuple[str, Json]]:
     declared = {port.get("containerPort") for each in _containers(instance) for port in each.get("ports") or []}
     for each in inbound_ports(snapshot, Proxy(instance)):
         number = each.handed_to[1] if each.handed_to else each.number
-        if number not in known and (each.handed_to is None or number in declared):
+        if number not in known and (number in declared or (not declared and each.handed_to is None)):
             known.add(number)
             name = f"{name_of(instance)}:{number}"
             listen = [_listen(site, number, each.protocol)]
