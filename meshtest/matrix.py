@@ -111,10 +111,10 @@ class Matrix:
         return told, judgement
 
     def _ask(self, cell: Cell, samples: list[Sample]) -> list[Asked]:
-        """What came of a cell's requests. Only where they are to be turned away the logs are read, to see by what."""
+        """What came of a cell's requests. Logs are read only where they are to be turned away, to see by what, or where no body tells."""
         who, what = cell
         assert isinstance(what, Request)
-        causes = not self.expected.cells[cell]
+        causes = not self.expected.cells[cell] or what.method == "HEAD"
         sample = self.source(who).measure(what, self.expected.requests, attribute=_REFUSAL, causes=causes)
         if sample.errors:
             raise MeshError(f"{what} from {who} got no HTTP answer at all: {', '.join(sample.errors)}")

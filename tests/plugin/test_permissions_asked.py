@@ -44,7 +44,7 @@ spec: {hosts: [shop], http: [{rewrite: {uri: /new}, match: [{uri: {prefix: /old}
 
 TESTS = """
 import pytest
-from meshtest import GET, PolicyViolation, permissions, received
+from meshtest import GET, HEAD, PolicyViolation, permissions, received
 
 pytestmark = pytest.mark.mesh_workloads("town.yaml")
 ADMIN, OPEN = GET("http://shop/admin"), GET("http://shop/open")
@@ -64,6 +64,11 @@ def test_another_403(mesh):
         mesh.expect(permissions({("client", OPEN): True}))
         with pytest.raises(PolicyViolation, match="is to be denied, got 403"):
             mesh.expect(permissions({("client", OPEN): False}))
+
+def test_a_refusal_without_a_body(mesh):
+    mesh.apply("policies.yaml")
+    with pytest.raises(PolicyViolation, match="is to be allowed"):
+        mesh.expect(permissions({("client", HEAD("http://shop/admin")): True}))
 
 def test_control_that_no_cell_notices(mesh):
     mesh.apply("policies.yaml")
@@ -98,7 +103,7 @@ def test_permissions(project: pytest.Pytester) -> None:
         project.path.joinpath(f"{name}.yaml").write_text(text)
     project.makepyfile(TESTS)
     result = project.runpytest_subprocess("-rs")
-    result.assert_outcomes(passed=5, failed=2, skipped=1, errors=1)
+    result.assert_outcomes(passed=6, failed=2, skipped=1, errors=1)
     result.stdout.fnmatch_lines_random(
         [
             "VIOLATED: each of 2 requests through client, shop must be let through or turned away as the table says *",
