@@ -114,6 +114,7 @@ async def _recorded(host: Host, message: Message) -> Message:
 
 async def _crash(host: Host, message: Message) -> Message:
     host.crash(read_names(message))
+    await asyncio.sleep(0)  # connections are reset in the loop's next round, and so before the reply
     return {}
 
 

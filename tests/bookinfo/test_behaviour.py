@@ -432,3 +432,16 @@ def test_a_request_that_was_decided_before_is_not_held_after() -> None:
     assert rule.decides()
     conduct.recover([1])
     asyncio.run(asyncio.wait_for(rule.wait(), 1))
+
+
+def test_a_crash_is_over_when_it_is_replied(echo: Echo) -> None:
+    """Open connections have been reset when the command is answered: who reuses one then meets no half-dead pod."""
+    for _ in range(10):
+        with socket.create_connection(echo.workloads.address("echo-v1"), timeout=DEADLINE) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            echo.say("crash")
+            client.setblocking(False)
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        echo.say("restart")
