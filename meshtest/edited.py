@@ -9,6 +9,7 @@ from meshtest.meshes.protocol import Rule
 from meshtest.resources.edit import At, Change, with_spec
 from meshtest.resources.manifest import check
 from meshtest.resources.resource import Resource
+from meshtest.translate.host import matches, resolved
 
 Key = tuple[str, str, str, str]
 _POLICY = "DestinationRule"
@@ -48,10 +49,5 @@ def _meant(applied: Mapping[Key, Resource], rule: Rule | None, edit: Edit) -> It
 
 def _is_for(policy: Resource, rule: Rule | None) -> bool:
     """Whether a DestinationRule is for a destination of the rule; for any where no rule decides."""
-    host = str(policy.spec.get("host", ""))
-    return rule is None or any(_same(host, each.host) for each in rule.destinations)
-
-
-def _same(host: str, full: str) -> bool:
-    """Whether a host, perhaps short or with a wildcard, means the full one."""
-    return full.endswith(host[1:]) if host.startswith("*") else full == host or full.startswith(f"{host}.")
+    host = resolved(str(policy.spec.get("host", "")), policy.namespace)
+    return rule is None or any(matches(host, each.host) for each in rule.destinations)

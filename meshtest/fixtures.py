@@ -163,7 +163,7 @@ class Mesh:
                 noticed(told, judgement)
                 found.append(judgement)
         finally:
-            self._backend.put(self._applied)
+            self._put(self._applied, later=True)
         if not found:
             raise ValueError("the control changes each AuthorizationPolicy, and the test has applied none")
         return found

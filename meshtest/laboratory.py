@@ -55,8 +55,7 @@ class Laboratory:
             timeout or load.timeout,
             causes or load.causes,
         ) as driver:
-            host = self._sender.target(load.what).host
-            self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=host))
+            self._samples.append(driver.run(load.what, requests, duration=seconds, rate=rate, host=self._target.host))
         return self._samples[-1]
 
     def each(self, variants: Sequence[Variant], *, fresh: bool = False, reading: Reading | None = None) -> Sample:
@@ -141,7 +140,7 @@ class Laboratory:
     @property
     def host(self) -> str:
         """The host that the request asks for."""
-        return self._sender.target(self._load.what).server_name or ""
+        return self._target.server_name or ""
 
     def handshake(
         self,
@@ -152,8 +151,10 @@ class Laboratory:
         server_name: str | None = None,
     ) -> Handshake:
         """A TLS handshake where the request would be sent; `client` is none, own, or stranger."""
-        authority = {"own": self._sender.mesh.authority, "stranger": _stranger()}.get(client)
-        proof = authority.certificate("client") if authority else None
+        proof = None
+        if client in ("own", "stranger"):
+            authority = self._sender.mesh.authority if client == "own" else _stranger()
+            proof = authority.certificate("client")
         return self._sender.handshake(
             self._load.what, version=version, ciphers=ciphers, certificate=proof, server_name=server_name
         )

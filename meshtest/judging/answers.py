@@ -66,3 +66,38 @@ class Answers(Protocol):
 
     def answers(self) -> Iterable[Answer]:
         """The answers themselves, in the same order."""
+
+
+class Sent(Protocol):
+    """One request of a flow; times in seconds."""
+
+    @property
+    def started(self) -> float:
+        """Seconds from the sample's start."""
+
+    @property
+    def latency(self) -> float:
+        """Seconds from then to the end."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 for a transport error."""
+
+    @property
+    def version(self) -> str | None:
+        """Who answered."""
+
+    @property
+    def error(self) -> str | None:
+        """The transport error, if there was one."""
+
+
+class Load(Protocol):
+    """All requests of a flow, in the order of sending; `began` is the monotonic clock (seconds) at its start."""
+
+    @property
+    def began(self) -> float:
+        """Seconds of the monotonic clock."""
+
+    def rows(self) -> Iterable[Sent]:
+        """The requests one by one."""

@@ -7,43 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshtest.judging.answers import Load, Sent
 from meshtest.judging.control import RULE, Control, Edit
 from meshtest.judging.experiment import Lab
 from meshtest.judging.spoiled import Spoiled
 from meshtest.judging.verdict import Judgement, Verdict
 
 _TOLD = 5  # lost requests that are told one by one
-
-
-class Sent(Protocol):
-    """One request: when it was begun (seconds from the sample's start), how long it took, its status (0: none), its transport error."""
-
-    @property
-    def started(self) -> float:
-        """Seconds from the sample's start."""
-
-    @property
-    def latency(self) -> float:
-        """Seconds from then to the end."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 for a transport error."""
-
-    @property
-    def error(self) -> str | None:
-        """The transport error, if there was one."""
-
-
-class Load(Protocol):
-    """All requests of a flow, in the order of sending; `began` is the monotonic clock (seconds) at its start."""
-
-    @property
-    def began(self) -> float:
-        """Seconds of the monotonic clock."""
-
-    def rows(self) -> Iterable[Sent]:
-        """The requests one by one."""
 
 
 class Change(Protocol):

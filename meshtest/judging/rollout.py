@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
+from meshtest.judging.answers import Load, Sent
 from meshtest.judging.control import RULE, Control, Edit
 from meshtest.judging.defect import defects
 from meshtest.judging.experiment import Lab, proved
@@ -18,41 +19,6 @@ from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.resources.edit import Reweighted
 
 _TOLD = 5  # misrouted requests that are told one by one
-
-
-class Sent(Protocol):
-    """One request of a flow; times in seconds."""
-
-    @property
-    def started(self) -> float:
-        """Seconds from the sample's start."""
-
-    @property
-    def latency(self) -> float:
-        """Seconds from then to the end."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 for a transport error."""
-
-    @property
-    def version(self) -> str | None:
-        """Who answered."""
-
-    @property
-    def error(self) -> str | None:
-        """The transport error, if there was one."""
-
-
-class Load(Protocol):
-    """All requests of a flow, in the order of sending; `began` is the monotonic clock (seconds) at its start."""
-
-    @property
-    def began(self) -> float:
-        """Seconds of the monotonic clock."""
-
-    def rows(self) -> Iterable[Sent]:
-        """The requests one by one."""
 
 
 @dataclass(frozen=True)
