@@ -255,6 +255,7 @@ def test_overflow(mesh: Mesh) -> None:
     mesh.apply(
         gateway(f"[{{retries: {{attempts: 0}}, {PAGE}}}]") + pool(maxConnections=1, http1MaxPendingRequests=1) + LATE
     )
+    assert mesh.ingress.get("/health").status_code == 200  # while a connection opens, its request counts as pending
     with mesh.watching("istio-ingressgateway", overflow) as change:
         sample = mesh.ingress.measure(GET(RATINGS), 8, connections=8, causes=True)
         assert change[overflow] == sample.flags()["UO"], "it is live"

@@ -211,23 +211,25 @@ class LocalMesh:
         if later and not self._meddled:
             self._owed = resources
             return
-        self._owed = None
+        idle, self._owed = self._owed is not None, None
         check_limits(resources.values(), self._sites.apart)
-        self._change(Snapshot(self._present, tuple(resources.values()), self._memory))
+        self._change(Snapshot(self._present, tuple(resources.values()), self._memory), idle)
 
     def _catch_up(self) -> None:
         if self._owed is not None:
             self.put(self._owed)
 
-    def _change(self, snapshot: Snapshot) -> None:
-        """Bring all proxies to what follows from a snapshot."""
+    def _change(self, snapshot: Snapshot, idle: bool = False) -> None:
+        """Bring all proxies to what follows from a snapshot; `idle` says that nobody sends anything meanwhile."""
         self.check()
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
         before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
         changed = [address for address in new if new[address].grounded != self._sent[address]]
         self._texts.forget()
-        steps = [change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts) for each in changed]
+        steps = [
+            change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts, idle) for each in changed
+        ]
         assert self._workloads is not None
         try:
             self._stand(after)
