@@ -16,11 +16,11 @@ from meshtest.errors import MeshError
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes.access_log import Entry
 from meshtest.meshes.call import Call, call_of
+from meshtest.meshes.destinations import destinations
+from meshtest.meshes.entrance import entrance, urls
 from meshtest.meshes.local import change, observation, watches
 from meshtest.meshes.local.access_logs import AccessLogs
-from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.discovery import Discovery
-from meshtest.meshes.local.entrance import entrance, urls
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
