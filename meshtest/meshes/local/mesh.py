@@ -15,11 +15,11 @@ from meshtest.authority import Authority
 from meshtest.errors import MeshError
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes.access_log import Entry
+from meshtest.meshes.access_logs import AccessLogs
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.destinations import destinations
 from meshtest.meshes.entrance import entrance, urls
 from meshtest.meshes.local import change, observation, watches
-from meshtest.meshes.local.access_logs import AccessLogs
 from meshtest.meshes.local.discovery import Discovery
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
@@ -27,6 +27,7 @@ from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
+from meshtest.meshes.local.log_file import LogFile
 from meshtest.meshes.local.loopback import Loopback
 from meshtest.meshes.local.pods import Pods
 from meshtest.meshes.local.site import Sites, sites
@@ -34,6 +35,7 @@ from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upst
 from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads
+from meshtest.meshes.passage import Owner
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
@@ -371,11 +373,13 @@ class LocalMesh:
         if call.encrypted:
             self._prove()  # whoever answers may be the stand-in for all hosts that nobody names
         way = self._way(workload, call)
-        return replace(self._target(way, call), source=way.envoy.site.address)
+        return replace(self._target(way, call), source=way.envoy.site.address, peer=way.envoy.site.address)
 
     def _target(self, way: _Way, call: Call) -> Target:
         listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
-        return Target(listener, way.host, server_name=name, certain=way.certain, proxy=way.envoy.name)
+        return Target(
+            listener, way.host, server_name=name, certain=way.certain, proxies=(way.envoy.name,), peer="127.0.0.1"
+        )
 
     def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
         """What the translated routes say of a request, or filter chains of a connection."""
@@ -413,13 +417,15 @@ class LocalMesh:
 
     @cached_property
     def _logs(self) -> AccessLogs:
+        def owners() -> Mapping[str, Owner]:
+            return observation.owners(self._sites)
+
+        def names() -> Mapping[str, str]:
+            return {address: owner.name for address, owner in owners().items()}
+
         envoys = {envoy.name: envoy for envoy in self._envoys.values()}
-        logs = {name: envoy.access_log for name, envoy in envoys.items()}
-        return AccessLogs(
-            logs,
-            lambda: observation.owners(self._sites),
-            lambda name, user_agent: change.settle([envoys[name]], user_agent),
-        )
+        logs = {name: LogFile(envoy.access_log, name, names) for name, envoy in envoys.items()}
+        return AccessLogs(lambda: logs, owners, lambda name, user_agent: change.settle([envoys[name]], user_agent))
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""
