@@ -73,7 +73,8 @@ class Instance:
     prefix: str = ""
     certified: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    upstreams: Mapping[str, Address] = field(default_factory=lambda: MappingProxyType({}))
+    upstreams: Mapping[str, Address] | None = field(default_factory=lambda: MappingProxyType({}))
+    """None for what DNS says, as in a pod."""
 
     @property
     def says(self) -> str:

@@ -27,6 +27,11 @@ class Instance:
     account: str = "default"
 
     @property
+    def full_name(self) -> str:
+        """`name.namespace`, as istioctl names a proxy; pods of several namespaces may share their names."""
+        return f"{self.name}.{self.namespace}"
+
+    @property
     def app(self) -> str:
         """The value of the label `app`, else the workload's name."""
         return self.labels.get("app") or self.labels.get("app.kubernetes.io/name") or self.workload

@@ -29,13 +29,13 @@ from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
 from meshtest.meshes.local.log_file import LogFile
 from meshtest.meshes.local.loopback import Loopback
-from meshtest.meshes.local.pods import Pods
 from meshtest.meshes.local.site import Sites, sites
-from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upstreams, workloads
+from meshtest.meshes.local.stand_in import additional, speaks_tls, upstreams, workloads
 from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.passage import Owner
+from meshtest.meshes.pods import Pods, instances
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
@@ -125,7 +125,7 @@ class LocalMesh:
         folder, logs = map(Path, guardian.folders)
         self._workloads = Workloads(logs / "workloads.log", guardian.group)
         for number, site in enumerate(self._sites.by_address.values()):
-            name = f"{site.instance.name}.{site.instance.namespace}"
+            name = site.instance.full_name
             self._envoys[site.instance.address] = Envoy(
                 name, site, folder / f"p{number}", logs / f"p{number}", self._large
             )
@@ -266,7 +266,16 @@ class LocalMesh:
     @cached_property
     def _pods(self) -> Pods:
         assert self._workloads is not None
-        return Pods(self.topology, self._workloads, self._stand_ins, self._set_unready, self._finish)
+        return Pods(self._played, self._workloads.command, self._set_unready, self._finish)
+
+    def _played(self, workload: str) -> tuple[Instance, ...]:
+        """The instances of a workload, for which there are stand-ins. ValueError for what nobody can call."""
+        found = instances(self.topology, workload)
+        if not any(each.full_name in self._stand_ins for each in found):
+            raise ValueError(
+                f"no Service leads to {workload}, so that nothing stands in for it here and it cannot behave in a way"
+            )
+        return found
 
     def _finish(self, instance: Instance, timeout: float) -> None:
         """Wait until an instance has answered all that was sent to its sidecar before."""
@@ -307,7 +316,7 @@ class LocalMesh:
         return {
             name: upstreams(each.grounds)
             for address, each in new.items()
-            if (name := name_of(each.grounds.site.instance)) in self._stand_ins
+            if (name := each.grounds.site.instance.full_name) in self._stand_ins
             and (address not in self._sent or self._sent[address].listeners.keys() != each.grounded.listeners.keys())
         }
 
