@@ -18,7 +18,7 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``recorded`` | ``instances``, ``number``; ``end`` the recording if true | ``{"recorded": {name: [requests]}}`` |
 | ``crash``, ``restart`` | ``instances`` | ``{}`` |
 | ``unready``, ``ready`` | ``instances``; what a pod's probe is answered (`meshtest.bookinfo.pod`) | ``{}`` |
-| ``prove`` | ``authority``: [certificate, key] (PEM); ``folder`` that keys pass through, if not the usual; ``trusted`` clients (PEM) | ``{}`` |
+| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for keys, or the usual; ``trusted`` clients (PEM) | ``{}`` |
 
 TLS is hung up on until ``prove`` has said with what to speak it.
 
