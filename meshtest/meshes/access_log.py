@@ -130,7 +130,8 @@ _LINE = re.compile(
 def of_text(line: str, proxy: str, gateway: bool = False, instances: Mapping[str, str] | None = None) -> Entry:
     """A line in Istio's default format, as `kubectl logs` prints it; ValueError for any other.
 
-    `instances` are the names of those that have the addresses there. A sidecar logs both of its sides: what was sent to its own workload, by the cluster's name, is inbound, all else outbound.
+    `instances` are the names of those that have the addresses there. A sidecar
+    logs both of its sides: what was sent to its own workload, by the cluster's name, is inbound, all else outbound.
     """
     found = _LINE.fullmatch(line.rstrip("\r\n"))
     if found is None:
