@@ -7,16 +7,15 @@ API server, and from there goes on through the pod's sidecar.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from meshtest.bookinfo.ports import RELAY
 from meshtest.bookinfo.server import reset
 from meshtest.bookinfo.tunnel import Carrier, Tunnel
 from meshtest.errors import MeshError
-from meshtest.meshes.kubernetes.api import Api
 
 T = TypeVar("T")
 Address = tuple[str, int]
@@ -35,10 +34,13 @@ class _Line:
 
 
 class Relays:
-    """Those of a mesh. All sockets belong to a thread of its own; the methods may be called from any."""
+    """Those of a mesh. `connect` makes a connection to the port `RELAY` of a pod (by its namespace and name), through the API server.
 
-    def __init__(self, api: Api, *, port: int = RELAY) -> None:
-        self._api, self._port = api, port
+    All sockets belong to a thread of its own; the methods may be called from any.
+    """
+
+    def __init__(self, connect: Callable[[str, str], socket.socket]) -> None:
+        self._connect = connect
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="meshtest-relays", daemon=True)
         self._thread.start()
@@ -97,7 +99,7 @@ class Relays:
         line = self._lines.setdefault(pod, _Line())
         async with line.turn:
             if line.carrier is None or not line.carrier.open:
-                way = await self._loop.run_in_executor(None, self._api.forward, *pod, self._port)
+                way = await self._loop.run_in_executor(None, self._connect, *pod)
                 _, line.carrier = await self._loop.create_connection(Carrier, sock=way)
                 if not await line.carrier.greeted():
                     raise MeshError(
