@@ -273,11 +273,16 @@ class Carrier(asyncio.Protocol):
         """Sends what the stream takes now; the rest."""
         if stream not in self._tunnels:
             return b""
-        while data and (most := min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)) > 0:
-            self._h2.send_data(stream, data[:most])
-            data = data[most:]
+        begin, view = 0, memoryview(data)
+        while begin < len(data) and (most := self._room(stream)) > 0:
+            self._h2.send_data(stream, bytes(view[begin : begin + most]))
+            begin += most
         self._soon()
-        return data
+        return data[begin:]
+
+    def _room(self, stream: int) -> int:
+        """How many bytes a frame of a stream may have now."""
+        return min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
 
     def end(self, stream: int) -> None:
         """Says no more in a stream."""

@@ -25,8 +25,9 @@ _CHUNK = 1 << 18
 class Channel:
     """That of one pod, named by `namespace/name`; `connect` makes a connection to its port `COMMANDS`.
 
-    What the pod is told is its owner's (a run's): it takes back by itself what it was told by one that stays away. Each command is obeyed once, also if a connection breaks meanwhile. MeshError if the stand-in refuses, or nobody answers, or the pod
-    has forgotten what it was told. Threads take turns.
+    What the pod is told is its owner's (a run's): it takes back by itself what it was told by one that stays away. Each command is obeyed
+    once, also if a connection breaks meanwhile. MeshError if the stand-in refuses, or nobody answers, or the pod has forgotten what it was
+    told. Threads take turns.
     """
 
     def __init__(self, connect: Callable[[], socket.socket], pod: str, owner: str) -> None:
