@@ -65,7 +65,7 @@ class KubernetesMesh:
     def __init__(self, api: Api, place: Place, objects: Objects) -> None:
         self._api, self._place, self._objects = api, place, objects
         cluster = Cluster(api, place.namespaces, place.control_plane)
-        self._relays = Relays(api)
+        self._relays = Relays(api.forward)
         self._owed: Keyed | None = None
         self._meddled = False
         self.notes: list[str] = []
