@@ -174,6 +174,10 @@ class Mesh(Protocol):
         """Where resources go that name no namespace."""
 
     @property
+    def logs_at_once(self) -> bool:
+        """Whether proxies write their access logs at once, and not only now and then."""
+
+    @property
     def capabilities(self) -> Collection[str]:
         """Which of `CAPABILITIES` it has."""
 

@@ -84,7 +84,7 @@ class _Unverified(urllib3.connection.HTTPSConnection):
 
 
 class _UnverifiedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Unverified  # type: ignore[assignment]
+    ConnectionCls = _Unverified
 
 
 class Api:

@@ -68,6 +68,7 @@ class KubernetesMesh:
     """
 
     kind = "kubernetes"
+    logs_at_once = False
 
     def __init__(self, api: Api, place: Place) -> None:
         self._api, self._place = api, place
@@ -77,6 +78,7 @@ class KubernetesMesh:
         self._objects = Objects(api, place.run, place.namespaces, self._check_claim)
         self._owed: Keyed | None = None
         self._meddled = False
+        self._followed: dict[str, PodLog] = {}
         self.notes: list[str] = []
         """What istiod made otherwise than the translation expects."""
         try:
@@ -244,10 +246,15 @@ class KubernetesMesh:
         return AccessLogs(self._pod_logs, self._population.owners)
 
     def _pod_logs(self) -> Mapping[str, Log]:
-        return {
-            name: PodLog(self._api, each, self._population.names, each.namespace in self._place.namespaces)
-            for name, each in self._population.proxies.items()
-        }
+        """The logs of the proxies that there are now."""
+        proxies = self._population.proxies
+        for name in self._followed.keys() - proxies.keys():
+            self._followed.pop(name).close()
+        for name, each in proxies.items():
+            if name not in self._followed:
+                detailed = each.namespace in self._place.namespaces
+                self._followed[name] = PodLog(self._api, each, self._population.names, detailed)
+        return self._followed
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""
@@ -355,6 +362,8 @@ class KubernetesMesh:
             self._pods.close()
         if "_population" in self.__dict__:
             self._population.close()
+        for log in self._followed.values():
+            log.close()
         self._relays.close()
         self._api.close()
 
