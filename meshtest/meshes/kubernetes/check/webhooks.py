@@ -1,0 +1,87 @@
+"""The webhooks by which the API server asks istiod: whom they name, whether it proves who it is, and what happens while it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from meshtest.meshes.kubernetes.check.finding import ERROR, OK, WARNING, Finding
+from meshtest.meshes.kubernetes.check.seen import Json
+
+
+@dataclass(frozen=True)
+class Client:
+    """Whom webhooks ask: a Service and its port, and in whose certificates (`bundle`, base64 of PEM) the API server trusts."""
+
+    namespace: str
+    service: str
+    port: int
+    bundle: str
+
+    @property
+    def server_name(self) -> str:
+        """The name that the API server wants proved."""
+        return f"{self.service}.{self.namespace}.svc"
+
+
+def client(webhook: Json) -> Client | None:
+    """Whom a webhook asks; None for one at a URL."""
+    service = webhook["clientConfig"].get("service")
+    if service is None:
+        return None
+    bundle = webhook["clientConfig"].get("caBundle", "")
+    return Client(service["namespace"], service["name"], int(service.get("port") or 443), bundle)
+
+
+def of_istiod(configurations: Sequence[Json], control_plane: str) -> list[Json]:
+    """Those configurations that ask an istiod of this control plane."""
+    return [each for each in configurations if any(_asks(webhook, control_plane) for webhook in _webhooks(each))]
+
+
+def _asks(webhook: Json, control_plane: str) -> bool:
+    asked = client(webhook)
+    return asked is not None and asked.namespace == control_plane and asked.service.startswith("istiod")
+
+
+def webhooks(configurations: Sequence[Json], errors: Mapping[Client, str]) -> Iterator[Finding]:
+    """Judge configurations; `errors` says of whom is asked what went wrong when it was asked as the API server does (empty: nothing)."""
+    if not configurations:
+        remedy = "`istioctl install` (or the Helm chart istiod) makes it; managed control planes have their own"
+        yield Finding(WARNING, "webhooks", "no webhook asks istiod", remedy)
+    for configuration in configurations:
+        kind, name = configuration["kind"].lower(), configuration["metadata"]["name"]
+        found = list(_judge(f"{kind}/{name}", configuration, errors))
+        yield from found or [Finding(OK, f"{kind}/{name}", "istiod proves who it is, and must be asked")]
+
+
+def _judge(subject: str, configuration: Json, errors: Mapping[Client, str]) -> Iterator[Finding]:
+    logs = "`kubectl -n istio-system logs deployment/istiod` says why; istiod fills the bundle in itself when it starts"
+    asked = {found: webhook["name"] for webhook in _webhooks(configuration) if (found := client(webhook))}
+    for each, name in asked.items():
+        if not each.bundle:
+            yield Finding(ERROR, subject, f"{name} has no caBundle: the API server trusts no answer", logs)
+        elif errors.get(each):
+            yield Finding(ERROR, subject, f"{name} asks {each.server_name}:{each.port}: {errors[each]}", logs)
+    ignored = [webhook["name"] for webhook in _webhooks(configuration) if webhook.get("failurePolicy") == "Ignore"]
+    if ignored:
+        validating = configuration["kind"].startswith("Validating")
+        lost = "wrong resources are taken" if validating else "pods start without a sidecar"
+        remedy = "istiod sets it to Fail once it is ready; where it stays, `kubectl edit` the configuration"
+        message = f"failurePolicy Ignore ({', '.join(ignored)}): {lost} while istiod is away"
+        yield Finding(WARNING, subject, message, remedy)
+
+
+def _webhooks(configuration: Json) -> Sequence[Json]:
+    return configuration.get("webhooks") or ()
+
+
+def validated(namespace: str, refusal: str, asked: bool) -> Finding:
+    """Whether istiod is asked about resources in a namespace: the API server's words when a wrong one was given to it in a dry run."""
+    subject = f"{namespace} validation"
+    if asked:
+        return Finding(OK, subject, "a wrong VirtualService is refused by istiod (dry run)")
+    if refusal:
+        remedy = "see the webhooks above: while this lasts, no rule can be applied"
+        return Finding(ERROR, subject, f"istiod is not reached to judge resources (dry run): {refusal}", remedy)
+    message = "a wrong VirtualService is taken (dry run): no webhook of istiod's asks about this namespace"
+    return Finding(WARNING, subject, message, "`kubectl get validatingwebhookconfigurations` and its selectors")
