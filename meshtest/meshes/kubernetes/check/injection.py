@@ -75,19 +75,30 @@ def _injects(webhook: Json) -> bool:
     return "/inject" in path and any("pods" in rule.get("resources", ()) for rule in webhook.get("rules") or ())
 
 
-def injection(namespace: Json, pods: Sequence[Pod], seen: Seen[Sequence[Injector]]) -> Iterator[Finding]:
-    """Judge a namespace and its pods (gateways excluded)."""
+def asks(namespace: Json, seen: Seen[Sequence[Injector]]) -> bool:
+    """Whether a pod that says nothing itself would get a sidecar in a namespace."""
     asked = DOCUMENTED if isinstance(seen, Unseen) else seen
-    name = namespace["metadata"]["name"]
-    labels = {**(namespace["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": name}
+    return any(each.takes(_of(namespace), {}) for each in asked)
+
+
+def injection(namespace: Json, pods: Sequence[Pod], seen: Seen[Sequence[Injector]]) -> Iterator[Finding]:
+    """Judge a namespace and its pods."""
+    asked = DOCUMENTED if isinstance(seen, Unseen) else seen
+    name, labels = namespace["metadata"]["name"], _of(namespace)
     yield from _labels(name, labels, asked, isinstance(seen, Unseen))
     living = [pod for pod in pods if pod.living]
     wanted = [pod for pod in living if _wanted(labels, pod, asked)]
-    yield from _missing(namespace, labels, [pod for pod in wanted if not pod.proxied])
+    yield from _missing(namespace, [pod for pod in wanted if not pod.proxied])
     yield from _unasked(name, labels, [pod for pod in living if pod not in wanted and not pod.proxied], asked)
-    yield from _old(name, labels, [pod for pod in living if pod.proxied])
+    yield from _old(name, [pod for pod in living if pod.proxied])
     if living and all(pod.proxied for pod in living):
         yield Finding(OK, f"{name} sidecars", f"each of {len(living)} pods has one")
+
+
+def _of(namespace: Json) -> dict[str, str]:
+    """The labels of a namespace, with the one that every namespace has."""
+    metadata = namespace["metadata"]
+    return {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}
 
 
 def _labels(name: str, labels: Mapping[str, str], asked: Sequence[Injector], guessed: bool) -> Iterator[Finding]:
@@ -128,7 +139,7 @@ def _declined(pod: Pod) -> str:
     return ""
 
 
-def _missing(namespace: Json, labels: Mapping[str, str], pods: Sequence[Pod]) -> Iterator[Finding]:
+def _missing(namespace: Json, pods: Sequence[Pod]) -> Iterator[Finding]:
     name, since = namespace["metadata"]["name"], _labelled(namespace)
     for pod in pods:
         older = since is not None and pod.created < since
@@ -179,7 +190,7 @@ def _unasked(name: str, labels: Mapping[str, str], pods: Sequence[Pod], asked: S
         yield Finding(WARNING, f"{name} pod/{pod.name}", message, remedy)
 
 
-def _old(name: str, labels: Mapping[str, str], pods: Sequence[Pod]) -> Iterator[Finding]:
+def _old(name: str, pods: Sequence[Pod]) -> Iterator[Finding]:
     """Sidecars of several revisions in one namespace: those of the revision that no longer is asked for stay until a restart."""
     revisions = {pod.name: _revision(pod) for pod in pods}
     found = sorted({each for each in revisions.values() if each})

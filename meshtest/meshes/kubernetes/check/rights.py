@@ -171,12 +171,12 @@ RIGHTS = (
 )
 
 
-def needed(where: str, group: str, resource: str) -> Right:
-    """The first of the rights that lets a resource be read there; KeyError if none does."""
+def needed(where: str, group: str, resource: str, verb: str = "get") -> Right:
+    """The right by which something may be done to a resource there; KeyError if meshtest asks for none."""
     for right in RIGHTS:
-        if (right.where, right.group) == (where, group) and resource in right.resources:
+        if (right.where, right.group) == (where, group) and resource in right.resources and verb in right.verbs:
             return right
-    raise KeyError(f"no right to {resource} of {group or 'the core group'} in the {where}")
+    raise KeyError(f"no right to {verb} {resource} of {group or 'the core group'} in the {where}")
 
 
 def unseen(words: str, right: Right, namespace: str) -> Unseen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
@@ -30,3 +30,13 @@ Seen = Union[T, Unseen]  # noqa: UP007 - an alias with a parameter
 def judged(seen: Seen[T], subject: str, judge: Callable[[T], Iterable[Finding]]) -> list[Finding]:
     """The findings of what was seen; of what was not, that it is unknown."""
     return [seen.finding(subject)] if isinstance(seen, Unseen) else list(judge(seen))
+
+
+def judged_together(
+    several: Sequence[Seen[T]], subject: str, judge: Callable[[list[T]], Iterable[Finding]]
+) -> list[Finding]:
+    """The findings of those that were seen, and one for all that were not: they mostly lack the same right."""
+    seen = [each for each in several if not isinstance(each, Unseen)]
+    unseen = [each for each in several if isinstance(each, Unseen)]
+    found = list(judge(seen)) if seen else []
+    return found + [each.finding(subject) for each in unseen[:1]]

@@ -46,7 +46,7 @@ def istio(control_planes: Mapping[str, str], proxies: Mapping[str, str]) -> Iter
     unknown = [control_planes[pod] for pod, each in found.items() if each is None]
     if unknown:
         message = f"istiod is a build without a version ({unknown[0] or 'nothing said'}): whether versions agree cannot be told"
-        yield Finding(UNKNOWN, "istio versions", message, "nothing, if it was built on purpose")
+        yield Finding(UNKNOWN, "istio versions", message, "compare what was built: `istioctl version`")
     elif len(known) > 1:
         message = f"istiods of several versions run: {', '.join(map(_text, known))}"
         yield Finding(

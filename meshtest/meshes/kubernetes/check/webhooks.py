@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meshtest.meshes.kubernetes.check.finding import ERROR, OK, WARNING, Finding
-from meshtest.meshes.kubernetes.check.seen import Json
+from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,14 @@ class Client:
     def server_name(self) -> str:
         """The name that the API server wants proved."""
         return f"{self.service}.{self.namespace}.svc"
+
+    @property
+    def roots(self) -> str:
+        """The bundle as PEM; what is no base64 is taken as it is, to be found wrong by those who use it."""
+        try:
+            return b64decode(self.bundle, validate=True).decode("ascii")
+        except ValueError:
+            return self.bundle
 
 
 def client(webhook: Json) -> Client | None:
@@ -43,25 +52,33 @@ def _asks(webhook: Json, control_plane: str) -> bool:
     return asked is not None and asked.namespace == control_plane and asked.service.startswith("istiod")
 
 
-def webhooks(configurations: Sequence[Json], errors: Mapping[Client, str]) -> Iterator[Finding]:
-    """Judge configurations; `errors` says of whom is asked what went wrong when it was asked as the API server does (empty: nothing)."""
+def clients(configurations: Sequence[Json]) -> list[Client]:
+    """Whom configurations ask, each once; those without a bundle cannot be asked."""
+    found = [client(webhook) for each in configurations for webhook in _webhooks(each)]
+    return list(dict.fromkeys(each for each in found if each and each.bundle))
+
+
+def webhooks(configurations: Sequence[Json], errors: Mapping[Client, Seen[str]]) -> Iterator[Finding]:
+    """Judge configurations; `errors` says of those who were asked, as the API server does it, what went wrong (empty: nothing)."""
     if not configurations:
         remedy = "`istioctl install` (or the Helm chart istiod) makes it; managed control planes have their own"
         yield Finding(WARNING, "webhooks", "no webhook asks istiod", remedy)
     for configuration in configurations:
         kind, name = configuration["kind"].lower(), configuration["metadata"]["name"]
         found = list(_judge(f"{kind}/{name}", configuration, errors))
-        yield from found or [Finding(OK, f"{kind}/{name}", "istiod proves who it is, and must be asked")]
+        yield from found or [Finding(OK, f"{kind}/{name}", "istiod answers, and proves who it is")]
 
 
-def _judge(subject: str, configuration: Json, errors: Mapping[Client, str]) -> Iterator[Finding]:
+def _judge(subject: str, configuration: Json, errors: Mapping[Client, Seen[str]]) -> Iterator[Finding]:
     logs = "`kubectl -n istio-system logs deployment/istiod` says why; istiod fills the bundle in itself when it starts"
     asked = {found: webhook["name"] for webhook in _webhooks(configuration) if (found := client(webhook))}
     for each, name in asked.items():
         if not each.bundle:
             yield Finding(ERROR, subject, f"{name} has no caBundle: the API server trusts no answer", logs)
-        elif errors.get(each):
-            yield Finding(ERROR, subject, f"{name} asks {each.server_name}:{each.port}: {errors[each]}", logs)
+        elif isinstance(error := errors.get(each, ""), Unseen):
+            yield error.finding(subject)
+        elif error:
+            yield Finding(ERROR, subject, f"{name} asks {each.server_name}:{each.port}: {error}", logs)
     ignored = [webhook["name"] for webhook in _webhooks(configuration) if webhook.get("failurePolicy") == "Ignore"]
     if ignored:
         validating = configuration["kind"].startswith("Validating")

@@ -1,0 +1,62 @@
+"""Have the proxies what istiod sent, do their versions go with its own, and how long do their certificates last?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from meshtest.meshes.kubernetes.check.asking import Asker
+from meshtest.meshes.kubernetes.check.certificates import workload_certificates
+from meshtest.meshes.kubernetes.check.cluster import Cluster
+from meshtest.meshes.kubernetes.check.finding import Finding
+from meshtest.meshes.kubernetes.check.namespaces import issuing
+from meshtest.meshes.kubernetes.check.pods import Pod
+from meshtest.meshes.kubernetes.check.reading import each
+from meshtest.meshes.kubernetes.check.rights import CONTROL_PLANE, TESTED
+from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen, judged_together
+from meshtest.meshes.kubernetes.check.sync import rejected, synced
+from meshtest.meshes.kubernetes.check.versions import istio
+
+Concerned = Mapping[tuple[str, str], Sequence[Pod]]
+
+
+def proxies(cluster: Cluster, asker: Asker) -> Iterator[Finding]:
+    """All of the gateway's and the sidecars' proxies that are ready; of others it is said that they are not."""
+    concerned = {(CONTROL_PLANE, cluster.gateway_place.name): [pod for pod in cluster.gateways if pod.ready]}
+    for name, place in cluster.tested.items():
+        concerned[TESTED, name] = [pod for pod in place.living if pod.proxied and pod.ready]
+    concerned = {where: pods for where, pods in concerned.items() if pods}
+    istiods = [pod for pod in cluster.istiods if pod.ready]
+    if not concerned or not istiods:
+        return
+    listed = asker.proxies(istiods, [pod.proxy for pods in concerned.values() for pod in pods])
+    if isinstance(listed, Unseen):
+        yield listed.finding("proxies")
+        for (where, _), pods in concerned.items():
+            yield from rejected(asker.rejections(where, pods))
+    else:
+        for (_, name), pods in concerned.items():
+            yield from synced(name, [pod.proxy for pod in pods], listed)
+    yield from _versions(asker, istiods, concerned, listed)
+    for (where, name), pods in concerned.items():
+        yield from _certificates(cluster, asker.certificates(where, pods), name)
+
+
+def _versions(
+    asker: Asker, istiods: Sequence[Pod], concerned: Concerned, listed: Seen[list[Json]]
+) -> Iterator[Finding]:
+    ours = {pod.proxy for pods in concerned.values() for pod in pods}
+    found = [] if isinstance(listed, Unseen) else [one for one in listed if one["proxy"] in ours]
+    said = {one["proxy"]: one.get("istio_version", "") for one in found}
+    told = each(asker.version, istiods)
+    names = [pod.name for pod in istiods]
+    yield from judged_together(told, "istio versions", lambda texts: istio(dict(zip(names, texts, strict=True)), said))
+
+
+def _certificates(cluster: Cluster, listed: Mapping[str, Seen[Json]], name: str) -> Iterator[Finding]:
+    trusted = issuing(cluster)
+    pairs = [page if isinstance(page, Unseen) else (proxy, page) for proxy, page in listed.items()]
+    yield from judged_together(
+        pairs,
+        f"{name} certificates",
+        lambda found: workload_certificates(name, dict(found), trusted, cluster.now),
+    )
