@@ -24,6 +24,8 @@ from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
 from meshtest.traffic.tcp import TCP
 
+_FIRST_BATCH = 100  # requests
+
 
 class Watch(Protocol):
     """Who wants to know what a source finds, and can make a mesh wrong on purpose."""
@@ -162,10 +164,15 @@ def _reach(case: _Case, driver: Engine, trial: Trial) -> None:
     host = case.sender.target(what).host
     watch.progress(f"{what}: {trial.forecast()}")
     while trial.verdict is None:
-        samples.append(driver.run(what, trial.suggested_batch(), host=host))
+        samples.append(driver.run(what, _batch(trial, case.load), host=host))
         _check_errors(samples, what, case.load.transport_errors)
         trial.take(samples[-1])
         watch.progress(f"{what}: {trial.requests} requests, {trial.observed}; about {trial.remaining()} more")
+
+
+def _batch(trial: Trial, load: Load) -> int:
+    """How many requests to send next: at first few, and then at most as many again, for a mesh that is clearly wrong needs few."""
+    return min(trial.suggested_batch(), max(_FIRST_BATCH, load.connections or 0, trial.requests))
 
 
 def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:

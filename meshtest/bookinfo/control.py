@@ -17,7 +17,8 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``record`` | ``instances``, ``number`` | ``{}`` |
 | ``recorded`` | ``instances``, ``number``; ``end`` the recording if true | ``{"recorded": {name: [requests]}}`` |
 | ``crash``, ``restart`` | ``instances`` | ``{}`` |
-| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for files that keys pass through; ``trusted``: PEM of clients | ``{}`` |
+| ``unready``, ``ready`` | ``instances``; what a pod's probe is answered (`meshtest.bookinfo.pod`) | ``{}`` |
+| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for keys, or the usual; ``trusted`` clients (PEM) | ``{}`` |
 
 TLS is hung up on until ``prove`` has said with what to speak it.
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 
 from meshtest.bookinfo.behaviour import read_behaviour
@@ -66,7 +68,8 @@ async def _prove(host: Host, message: Message) -> Message:
     from meshtest.authority import Authority
     from meshtest.bookinfo.tls import Certificates
 
-    pair, folder, trusted = message.get("authority"), message.get("folder"), message.get("trusted", "")
+    pair, trusted = message.get("authority"), message.get("trusted", "")
+    folder = message.get("folder", tempfile.gettempdir())
     if (
         not isinstance(pair, list)
         or len(pair) != 2
@@ -123,6 +126,16 @@ async def _restart(host: Host, message: Message) -> Message:
     return {}
 
 
+async def _unready(host: Host, message: Message) -> Message:
+    host.set_ready(read_names(message), False)
+    return {}
+
+
+async def _ready(host: Host, message: Message) -> Message:
+    host.set_ready(read_names(message), True)
+    return {}
+
+
 COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "ping": _ping,
     "add": _add,
@@ -136,6 +149,8 @@ COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "recorded": _recorded,
     "crash": _crash,
     "restart": _restart,
+    "unready": _unready,
+    "ready": _ready,
     "prove": _prove,
 }
 

@@ -23,7 +23,8 @@ class Target:
     """Where a call is to be sent: a socket address, the Host it asks for, the address it comes from (None for any).
 
     `server_name` is the name that the other side must prove in TLS; None in the clear. It is not `certain` that a server for any host
-    (`*`) can prove each name. `proxy` is the name of the proxy there (`pod.namespace`).
+    (`*`) can prove each name. `proxies` are the names (`pod.namespace`) of those of which one is there, and `peer` is the address that
+    they see calls come from (empty if it is not known).
     """
 
     address: tuple[str, int]
@@ -31,7 +32,8 @@ class Target:
     source: str | None = None
     server_name: str | None = None
     certain: bool = True
-    proxy: str = ""
+    proxies: tuple[str, ...] = ()
+    peer: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ JASON = GET(URL, headers={"end-user": "jason"})
 JASONN = GET(URL, headers={"end-user": "jasonn"})
 
 HALF = delayed(0.5, tolerance=0.3, percent=50, within=20)
-MANY = 160  # connections: those of delayed requests are busy
+MANY = 200  # connections: those of delayed requests are busy
 WHOLE = delayed(0.6, tolerance=0.3, zero_within=10)
 
 

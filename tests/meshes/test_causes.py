@@ -14,7 +14,7 @@ from meshtest.errors import MeshError, PolicyViolation
 from meshtest.fixtures import Mesh
 from meshtest.judging.answered import answered
 from meshtest.judging.fault import aborted
-from meshtest.meshes.local import access_logs
+from meshtest.meshes import access_logs
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.traffic.driver import Driver
 from meshtest.traffic.request import GET
@@ -255,6 +255,7 @@ def test_overflow(mesh: Mesh) -> None:
     mesh.apply(
         gateway(f"[{{retries: {{attempts: 0}}, {PAGE}}}]") + pool(maxConnections=1, http1MaxPendingRequests=1) + LATE
     )
+    assert mesh.ingress.get("/health").status_code == 200  # while a connection opens, its request counts as pending
     with mesh.watching("istio-ingressgateway", overflow) as change:
         sample = mesh.ingress.measure(GET(RATINGS), 8, connections=8, causes=True)
         assert change[overflow] == sample.flags()["UO"], "it is live"

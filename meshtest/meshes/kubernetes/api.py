@@ -185,7 +185,7 @@ class Api:
         except (OSError, WebSocketException, TimeoutError) as error:
             raise MeshError(f"{self._named('exec', path)}: {' '.join(command)}: {_words(error)}") from error
         finally:
-            client.close()
+            client.sock.shutdown()  # `close()` of the library leaves a socket whose other side has ended
 
     def forward(self, namespace: str, pod: str, port: int) -> socket.socket:
         """One connection to a port of a pod, its loopback included; it ends at once if nothing listens there.

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -29,10 +29,11 @@ class Step:
     before: ProxyConfig
     after: ProxyConfig
     texts: Texts = field(default_factory=lambda: Texts())
+    idle: bool = False  # nobody sends anything meanwhile, so that no gap can be noticed
 
     def back(self) -> Step:
         """The way back."""
-        return Step(self.envoy, self.after, self.before, self.texts)
+        return replace(self, before=self.after, after=self.before)
 
     def text(self, resource: Json) -> str:
         """The resource as JSON, made once."""
@@ -81,7 +82,8 @@ def take(steps: list[Step]) -> None:
     """Bring all proxies to their new configurations; MeshError with Envoy's own words if one refuses.
 
     Each proxy goes its own way: new clusters and endpoints come first, then routes, then listeners, and what is no longer used goes
-    last; each is acknowledged before the next is written.
+    last; each is acknowledged before the next is written. Where nobody sends anything, what is no longer used goes at once: Envoy reads
+    all clusters anew each time that one changes.
     """
     deadline = time.monotonic() + DEADLINE
     # Those with the most to do go first, so that their later phases overlap with the others' first.
@@ -155,7 +157,7 @@ def _add_clusters(step: Step) -> Wanted:
     version = str(next(_versions))
     wanted = _change_endpoints(step, version)
     if any(before.get(name) != cluster for name, cluster in after.items()):
-        _write_all(step, "clusters", version, {**before, **after})
+        _write_all(step, "clusters", version, after if step.idle else {**before, **after})
         wanted[_is("cluster_manager.cds.version_text")] = version
     return wanted
 
@@ -201,8 +203,10 @@ def _remove(step: Step) -> Wanted:
             if file not in kept:
                 with contextlib.suppress(OSError):
                     os.unlink(file)
-    if not step.before.clusters.keys() - step.after.clusters.keys():
+    if step.before.clusters.keys() <= step.after.clusters.keys():
         return {}
+    if step.idle and any(step.before.clusters.get(name) != cluster for name, cluster in step.after.clusters.items()):
+        return {}  # they went when the others came
     version = str(next(_versions))
     _write_all(step, "clusters", version, step.after.clusters)
     return {_is("cluster_manager.cds.version_text"): version}

@@ -40,7 +40,7 @@ def owners(sites: Sites) -> dict[str, Owner]:
     for name, host in sites.hosts.items():
         out |= {f"{host.address}:{port}": Owner(name) for port in host.chosen.values()}
     for site in sites.by_address.values():
-        name, proxy = site.instance.name, f"{site.instance.name}.{site.instance.namespace}"
+        name, proxy = site.instance.name, site.instance.full_name
         for purpose, port in site.place.chosen.items():
             listens = not purpose.startswith("workload ")
             out[f"{site.address}:{port}"] = Owner(name, proxy if listens else "")
