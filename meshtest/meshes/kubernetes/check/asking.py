@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from meshtest.errors import MeshError
+from meshtest.meshes.kubernetes.admin import Admin
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.check.answers import Answer
 from meshtest.meshes.kubernetes.check.pods import Pod
@@ -22,8 +23,7 @@ from meshtest.meshes.kubernetes.check.webhooks import Client
 T = TypeVar("T")
 
 READY, XDS, SECURE_XDS, MONITORING = 8080, 15010, 15012, 15014
-ADMIN = 15000
-"""Ports of istiod, and of a proxy's admin: https://istio.io/latest/docs/ops/deployment/application-requirements/"""
+"""Ports of istiod: https://istio.io/latest/docs/ops/deployment/application-requirements/"""
 _SETTLE = 10.0
 """Seconds for proxies to acknowledge what was just pushed: istiod collects changes for at most 10 (PILOT_DEBOUNCE_MAX)."""
 _PAUSE = 0.25
@@ -34,6 +34,7 @@ class Asker:
     """Asks ports of pods, by port-forward."""
 
     def __init__(self, api: Api) -> None:
+        self._api = api
         self._questions = Questions(api)
 
     def istiod(self, pod: Pod, name: str, roots: str | None) -> Seen[list[Answer]]:
@@ -116,8 +117,13 @@ class Asker:
         return found
 
     def _admin(self, where: str, pod: Pod, path: str) -> Seen[Json]:
-        page = self._page(where, pod, ADMIN, path, f"kubectl -n {pod.namespace} logs {pod.name} -c istio-proxy")
-        return page if isinstance(page, Unseen) else json.loads(page)
+        admin = Admin(self._api, pod.namespace, pod.name)
+        try:
+            return self._forwarded(where, pod, lambda: json.loads(admin.get(path)))
+        except (ValueError, MeshError) as error:
+            return Unseen(str(error), f"kubectl -n {pod.namespace} logs {pod.name} -c istio-proxy")
+        finally:
+            admin.close()
 
     def _page(self, where: str, pod: Pod, port: int, path: str, remedy: str) -> Seen[bytes]:
         try:

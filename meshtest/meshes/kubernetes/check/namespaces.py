@@ -6,67 +6,65 @@ from collections.abc import Callable, Iterator
 
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.check.certificates import Certificate, read_roots, roots
-from meshtest.meshes.kubernetes.check.cluster import Cluster
 from meshtest.meshes.kubernetes.check.dry_run import new_pod, wrong_virtual_service
 from meshtest.meshes.kubernetes.check.finding import ERROR, Finding
 from meshtest.meshes.kubernetes.check.injection import asks, injected, injection, injectors
 from meshtest.meshes.kubernetes.check.rights import TESTED, needed, unseen
 from meshtest.meshes.kubernetes.check.seen import Json, Unseen, judged
+from meshtest.meshes.kubernetes.check.survey import Survey
 from meshtest.meshes.kubernetes.check.webhooks import validated
 from meshtest.meshes.kubernetes.check.workloads import workloads
 
 
-def tested(cluster: Cluster, api: Api, name: str) -> Iterator[Finding]:
+def tested(survey: Survey, api: Api, name: str) -> Iterator[Finding]:
     """All of one namespace."""
-    if cluster.namespaces[name] is None:
+    if survey.namespaces[name] is None:
         remedy = f"kubectl create namespace {name}, or name another (--mesh-namespace)"
         yield Finding(ERROR, f"{name} namespace/{name}", "is not there", remedy)
         return
-    yield from _running(cluster, name)
+    yield from _running(survey, name)
     subject = f"{name} namespace/{name}"
-    yield from judged(cluster.namespaces[name], subject, lambda found: _sidecars(cluster, api, found))
-    yield from _allowed(
-        cluster, name, "networking.istio.io", "virtualservices", "validation",
-        lambda: validated(name, *wrong_virtual_service(api, name)),
-    )  # fmt: skip
+    yield from judged(survey.namespaces[name], subject, lambda found: _sidecars(survey, api, found))
+    made = ("networking.istio.io", "virtualservices")
+    yield from _allowed(survey, name, made, "validation", lambda: validated(name, *wrong_virtual_service(api, name)))
     subject = f"{name} configmap/istio-ca-root-cert"
-    yield from judged(cluster.roots[name], subject, lambda pem: roots(name, pem, issuing(cluster), cluster.now))
+    yield from judged(survey.roots[name], subject, lambda pem: roots(name, pem, issuing(survey), survey.now))
 
 
-def _running(cluster: Cluster, name: str) -> Iterator[Finding]:
-    place = cluster.tested[name]
+def _running(survey: Survey, name: str) -> Iterator[Finding]:
+    place = survey.tested[name]
     yield from judged(place.controllers, f"{name} workloads", lambda _: ())
     controllers = [] if isinstance(place.controllers, Unseen) else place.controllers
     yield from judged(
-        place.pods, f"{name} pods", lambda pods: workloads(name, controllers, pods, place.events, cluster.now)
+        place.pods, f"{name} pods", lambda pods: workloads(name, controllers, pods, place.events, survey.now)
     )
 
 
-def _sidecars(cluster: Cluster, api: Api, namespace: Json | None) -> Iterator[Finding]:
+def _sidecars(survey: Survey, api: Api, namespace: Json | None) -> Iterator[Finding]:
     if namespace is None:
         return
     name = namespace["metadata"]["name"]
-    configurations = cluster.configurations
+    configurations = survey.configurations
     seen = configurations if isinstance(configurations, Unseen) else injectors(configurations)
-    yield from injection(namespace, cluster.tested[name].living, seen)
+    yield from injection(namespace, survey.tested[name].living, seen)
     if asks(namespace, seen):
-        yield from _allowed(cluster, name, "", "pods", "injection", lambda: injected(name, new_pod(api, name)))
+        yield from _allowed(survey, name, ("", "pods"), "injection", lambda: injected(name, new_pod(api, name)))
 
 
 def _allowed(
-    cluster: Cluster, namespace: str, group: str, resource: str, subject: str, ask: Callable[[], Finding]
+    survey: Survey, namespace: str, made: tuple[str, str], subject: str, ask: Callable[[], Finding]
 ) -> Iterator[Finding]:
-    """What a dry run of making something finds, if the user may make it."""
-    right = needed(TESTED, group, resource, "create")
-    if f"create {resource}" in cluster.refused[TESTED, namespace][right]:
+    """What a dry run of making something (its group and name) finds, if the user may make it."""
+    right, resource = needed(TESTED, *made, "create"), made[1]
+    if f"create {resource}" in survey.refused[TESTED, namespace][right]:
         yield unseen(f"you may not create {resource}", right, namespace).finding(f"{namespace} {subject}")
     else:
         yield ask()
 
 
-def issuing(cluster: Cluster) -> list[Certificate]:
+def issuing(survey: Survey) -> list[Certificate]:
     """The control plane's own roots; none if they cannot be read, or are no certificates."""
-    pem = cluster.roots[cluster.plane.name]
+    pem = survey.roots[survey.plane.name]
     try:
         return [] if isinstance(pem, Unseen) or pem is None else read_roots(pem)
     except ValueError:

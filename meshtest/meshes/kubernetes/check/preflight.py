@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.check.asking import Asker
-from meshtest.meshes.kubernetes.check.cluster import ISTIO_SYSTEM, Cluster, Entrance, read
 from meshtest.meshes.kubernetes.check.control_plane import asked_webhooks, control_plane, ingress_gateway
 from meshtest.meshes.kubernetes.check.finding import ERROR, Finding
 from meshtest.meshes.kubernetes.check.namespaces import tested
 from meshtest.meshes.kubernetes.check.proxies import proxies
 from meshtest.meshes.kubernetes.check.reading import Reader
 from meshtest.meshes.kubernetes.check.rights import rights
+from meshtest.meshes.kubernetes.check.survey import ISTIO_SYSTEM, Entrance, Survey, read
 from meshtest.meshes.kubernetes.check.versions import kubernetes
 
 _PATIENCE = 15.0  # seconds: a failure is an answer here, and must come before its reader goes away
@@ -40,17 +40,17 @@ def check(
     """All that was found, good and bad; MeshError only if the API server does not answer."""
     api = api.with_patience(_PATIENCE)
     reader = Reader(api)
-    cluster = read(reader, tuple(dict.fromkeys(namespaces)), istio, entrance or Entrance())
-    return list(_findings(api, reader, Asker(api), cluster))
+    survey = read(reader, tuple(dict.fromkeys(namespaces)), istio, entrance or Entrance(istio))
+    return list(_findings(api, reader, Asker(api), survey))
 
 
-def _findings(api: Api, reader: Reader, asker: Asker, cluster: Cluster) -> Iterator[Finding]:
-    yield from kubernetes(cluster.version)
-    yield from control_plane(cluster, asker)
-    yield from ingress_gateway(cluster, asker)
-    yield from asked_webhooks(cluster, reader, asker)
-    for name in cluster.namespaces:
-        yield from tested(cluster, api, name)
-    yield from proxies(cluster, asker)
-    for (_, name), refused in cluster.refused.items():
+def _findings(api: Api, reader: Reader, asker: Asker, survey: Survey) -> Iterator[Finding]:
+    yield from kubernetes(survey.version)
+    yield from control_plane(survey, asker)
+    yield from ingress_gateway(survey, asker)
+    yield from asked_webhooks(survey, reader, asker)
+    for name in survey.namespaces:
+        yield from tested(survey, api, name)
+    yield from proxies(survey, asker)
+    for (_, name), refused in survey.refused.items():
         yield from rights(name, refused)

@@ -6,26 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from meshtest.meshes.kubernetes.check.asking import Asker
 from meshtest.meshes.kubernetes.check.certificates import workload_certificates
-from meshtest.meshes.kubernetes.check.cluster import Cluster
 from meshtest.meshes.kubernetes.check.finding import Finding
 from meshtest.meshes.kubernetes.check.namespaces import issuing
 from meshtest.meshes.kubernetes.check.pods import Pod
 from meshtest.meshes.kubernetes.check.reading import each
 from meshtest.meshes.kubernetes.check.rights import CONTROL_PLANE, TESTED
 from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen, judged_together
+from meshtest.meshes.kubernetes.check.survey import Survey
 from meshtest.meshes.kubernetes.check.sync import rejected, synced
 from meshtest.meshes.kubernetes.check.versions import istio
 
 Concerned = Mapping[tuple[str, str], Sequence[Pod]]
 
 
-def proxies(cluster: Cluster, asker: Asker) -> Iterator[Finding]:
+def proxies(survey: Survey, asker: Asker) -> Iterator[Finding]:
     """All of the gateway's and the sidecars' proxies that are ready; of others it is said that they are not."""
-    concerned = {(CONTROL_PLANE, cluster.gateway_place.name): [pod for pod in cluster.gateways if pod.ready]}
-    for name, place in cluster.tested.items():
+    concerned = {(CONTROL_PLANE, survey.gateway_place.name): [pod for pod in survey.gateways if pod.ready]}
+    for name, place in survey.tested.items():
         concerned[TESTED, name] = [pod for pod in place.living if pod.proxied and pod.ready]
     concerned = {where: pods for where, pods in concerned.items() if pods}
-    istiods = [pod for pod in cluster.istiods if pod.ready]
+    istiods = [pod for pod in survey.istiods if pod.ready]
     if not concerned or not istiods:
         return
     listed = asker.proxies(istiods, [pod.proxy for pods in concerned.values() for pod in pods])
@@ -38,7 +38,7 @@ def proxies(cluster: Cluster, asker: Asker) -> Iterator[Finding]:
             yield from synced(name, [pod.proxy for pod in pods], listed)
     yield from _versions(asker, istiods, concerned, listed)
     for (where, name), pods in concerned.items():
-        yield from _certificates(cluster, asker.certificates(where, pods), name)
+        yield from _certificates(survey, asker.certificates(where, pods), name)
 
 
 def _versions(
@@ -52,11 +52,11 @@ def _versions(
     yield from judged_together(told, "istio versions", lambda texts: istio(dict(zip(names, texts, strict=True)), said))
 
 
-def _certificates(cluster: Cluster, listed: Mapping[str, Seen[Json]], name: str) -> Iterator[Finding]:
-    trusted = issuing(cluster)
+def _certificates(survey: Survey, listed: Mapping[str, Seen[Json]], name: str) -> Iterator[Finding]:
+    trusted = issuing(survey)
     pairs = [page if isinstance(page, Unseen) else (proxy, page) for proxy, page in listed.items()]
     yield from judged_together(
         pairs,
         f"{name} certificates",
-        lambda found: workload_certificates(name, dict(found), trusted, cluster.now),
+        lambda found: workload_certificates(name, dict(found), trusted, survey.now),
     )

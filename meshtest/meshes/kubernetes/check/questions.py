@@ -12,6 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cryptography import x509
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RemoteSettingsChanged
+from h2.exceptions import ProtocolError
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api, Refused
@@ -21,10 +25,6 @@ from meshtest.meshes.kubernetes.check.pods import Pod
 
 PATIENT = 5.0
 """Seconds for one answer; what is asked for is in memory, so this is as long as a very busy machine takes."""
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(
-    (0, 0, 0, 4, 0, 0, 0, 0, 0)
-)  # with empty SETTINGS: RFC 9113, 3.4
-_SETTINGS = 4
 
 
 def page(connection: socket.socket, path: str) -> bytes:
@@ -46,15 +46,17 @@ def page(connection: socket.socket, path: str) -> bytes:
 def settings(connection: socket.socket) -> None:
     """Greet a gRPC server, which must answer with the SETTINGS of HTTP/2."""
     connection.settimeout(PATIENT)
-    connection.sendall(_PREFACE)
-    head = b""
-    while len(head) < 9:
-        more = connection.recv(9 - len(head))
-        if not more:
-            raise ValueError("the connection ended without an answer" if not head else f"no HTTP/2: {head!r}")
-        head += more
-    if head[3] != _SETTINGS:
-        raise ValueError(f"no HTTP/2: {head!r}")
+    greeting = H2Connection(H2Configuration(client_side=True))
+    greeting.initiate_connection()
+    connection.sendall(greeting.data_to_send())
+    while data := connection.recv(65536):
+        try:
+            events = greeting.receive_data(data)
+        except ProtocolError as error:
+            raise ValueError(f"no HTTP/2: {error or data[:40]!r}") from error
+        if any(isinstance(event, RemoteSettingsChanged) for event in events):
+            return
+    raise ValueError("the connection ended without an answer")
 
 
 def secured(connection: socket.socket, name: str, roots: str | None, protocol: str) -> ssl.SSLSocket:

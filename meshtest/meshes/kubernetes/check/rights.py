@@ -50,25 +50,25 @@ FORWARD = ("create", "get")
 """Port-forward over websockets asks for `get` up to Kubernetes 1.34, for `create` as well from 1.35 on
 (feature gate AuthorizePodWebsocketUpgradeCreatePermission)."""
 
+_NETWORKING = ("destinationrules", "gateways", "serviceentries", "sidecars", "virtualservices", "workloadentries")
+_SECURITY = ("authorizationpolicies", "peerauthentications")
+_ROOT_RULES = "rules that are in force in the whole mesh"
+_ROOT_RULES_LOST = "such rules are not reckoned with"
+_OTHERS = "what others have in the mesh: hosts on the same gateway, rules that reach the namespaces under test"
+_OTHERS_LOST = "what others have is not seen"
+
 RIGHTS = (
     Right(
         TESTED,
         "networking.istio.io",
-        (
-            "destinationrules",
-            "gateways",
-            "serviceentries",
-            "sidecars",
-            "virtualservices",
-            "workloadentries",
-        ),
+        _NETWORKING,
         (*READ, *WRITE),
         "what tests apply, and take back",
     ),
     Right(
         TESTED,
         "security.istio.io",
-        ("authorizationpolicies", "peerauthentications"),
+        _SECURITY,
         (*READ, *WRITE),
         "what tests apply, and take back",
     ),
@@ -116,6 +116,8 @@ RIGHTS = (
         "injection is judged by labels; the gateway must be reachable from here",
     ),
     Right(CONTROL_PLANE, "", ("pods", "services"), READ, "istiod and the gateways"),
+    Right(CONTROL_PLANE, "networking.istio.io", _NETWORKING, ("get", "list"), _ROOT_RULES, _ROOT_RULES_LOST),
+    Right(CONTROL_PLANE, "security.istio.io", _SECURITY, ("get", "list"), _ROOT_RULES, _ROOT_RULES_LOST),
     Right(
         CONTROL_PLANE,
         "apps",
@@ -160,14 +162,9 @@ RIGHTS = (
         "the gateway's address where it has only a node port",
         "give its URL, or it is reached by port-forward",
     ),
-    Right(
-        CLUSTER,
-        "networking.istio.io",
-        ("gateways", "virtualservices"),
-        ("list",),
-        "whether somebody else serves a host on the same gateway",
-        "hosts of others are not seen",
-    ),
+    Right(CLUSTER, "", ("pods", "services"), ("list",), _OTHERS, _OTHERS_LOST),
+    Right(CLUSTER, "networking.istio.io", _NETWORKING, ("list",), _OTHERS, _OTHERS_LOST),
+    Right(CLUSTER, "security.istio.io", _SECURITY, ("list",), _OTHERS, _OTHERS_LOST),
 )
 
 

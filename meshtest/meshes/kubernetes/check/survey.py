@@ -25,12 +25,22 @@ class Entrance:
     namespace: str = ISTIO_SYSTEM
     service: str = "istio-ingressgateway"
 
+    @classmethod
+    def of(cls, text: str | None, istio: str) -> Entrance:
+        """Of `namespace/service` as people give it; without that, Istio's default in the namespace of istiod. ValueError if it is no such."""
+        if text is None:
+            return cls(istio)
+        namespace, slash, service = text.partition("/")
+        if not (namespace and slash and service) or "/" in service:
+            raise ValueError(f"{text!r} is no namespace and Service, as in {cls()}")
+        return cls(namespace, service)
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.service}"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Survey:
     """What the checks are about.
 
     `tested` holds the namespaces under test that exist; `refused` what the user may not, by where it is needed and the namespace.
@@ -84,7 +94,7 @@ def _labels(controller: Json) -> Mapping[str, str]:
     return (controller["spec"]["template"].get("metadata") or {}).get("labels") or {}
 
 
-def read(reader: Reader, names: Collection[str], control_plane: str, entrance: Entrance) -> Cluster:
+def read(reader: Reader, names: Collection[str], control_plane: str, entrance: Entrance) -> Survey:
     """Read all that the API server tells."""
     namespaces = dict(zip(names, each(lambda name: reader.namespace(name, TESTED), names), strict=True))
     there = [name for name, found in namespaces.items() if found is not None]
@@ -94,7 +104,7 @@ def read(reader: Reader, names: Collection[str], control_plane: str, entrance: E
     refused = {one: reader.refused(*one) for one in (*asked, (CLUSTER, ""))}
     trusting = [(CONTROL_PLANE, control_plane), *((TESTED, name) for name in there)]
     roots = each(lambda one: reader.root(one[1], one[0]), trusting)
-    return Cluster(
+    return Survey(
         now=datetime.now(UTC),
         version=reader.kubernetes(),
         plane=places[CONTROL_PLANE, control_plane],
