@@ -72,11 +72,12 @@ class Mesh:
         return self._backend.authority
 
     def apply(
-        self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str = "default"
+        self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str | None = None
     ) -> None:
         """Put resources in force, each a path beside the test, YAML text (of several lines), or objects; returns when every proxy has them.
 
-        An object that was applied before is replaced. Resources without a namespace go to `namespace`. Raises ResourceError for what is
+        An object that was applied before is replaced. Resources without a namespace go to `namespace` (of
+        the local mesh `default`; of a cluster the first that may be touched). Raises ResourceError for what is
         not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed. What is accepted but
         probably not meant warns (`AnalysisWarning`), or raises ResourceError, as the ini value `mesh_analysis` says.
         """
@@ -85,7 +86,7 @@ class Mesh:
         from meshtest.resources.manifest import check, is_istio
         from meshtest.resources.problem import Problem, WrongResources
 
-        plain = [resource for each in what for resource in self._read(each, namespace)]
+        plain = [resource for each in what for resource in self._read(each, namespace or self._backend.namespace)]
         found = self._mutation.replaced(plain) if self._mutation else plain
         strangers = [each for each in found if not is_istio(each)]
         if strangers:

@@ -15,7 +15,9 @@ __all__ = ["ingress", "mesh"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options and ini values; the command line beats the ini file, a marker beats both."""
     group = parser.getgroup("meshtest", "service mesh tests")
-    group.addoption("--mesh", choices=["local"], default=None, help="where resources take effect (default: local)")
+    group.addoption(
+        "--mesh", choices=["local", "kubernetes"], default=None, help="where resources take effect (default: local)"
+    )
     group.addoption(
         "--mesh-workloads",
         action="append",
@@ -31,11 +33,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="connections that a measurement keeps open (default: 16)",
     )
     group.addoption(
+        "--kube-context",
+        default=None,
+        metavar="C",
+        help="the cluster, by its context in the kubeconfig (default: the current one)",
+    )
+    group.addoption(
+        "--mesh-namespace",
+        action="append",
+        default=[],
+        metavar="N",
+        help="a namespace of the cluster that may be touched, may be given several times: no other one is; the first is for resources "
+        "that name none",
+    )
+    group.addoption(
+        "--mesh-gateway",
+        default=None,
+        metavar="URL",
+        help="where the cluster's ingress gateway is reached (default: it is found)",
+    )
+    group.addoption(
+        "--mesh-plan",
+        action="store_true",
+        help="apply nothing to the cluster: say what each test would create and change there, and what would be restored",
+    )
+    group.addoption(
         "--mesh-mutants",
         action="store_true",
         help="run each test once for each small change to the manifest beside its module, and fail for those that no test notices",
     )
-    parser.addini("mesh", "where resources take effect: local", default="local")
+    parser.addini("mesh", "where resources take effect: local or kubernetes", default="local")
+    parser.addini("kube_context", "the cluster, by its context in the kubeconfig", default="")
+    parser.addini("mesh_namespace", "namespaces of the cluster that may be touched", type="args", default=[])
+    parser.addini("mesh_gateway", "where the cluster's ingress gateway is reached", default="")
     parser.addini(
         "mesh_workloads", "manifests of what runs in the local mesh, relative to the ini file", type="args", default=[]
     )
@@ -67,9 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "mesh_mutants(points=10, skip={pattern: reason}): with --mesh-mutants, by how much shares are moved, and which mutants need "
         "not be noticed",
     )
-    kind = config.getoption("mesh") or config.getini("mesh")
-    if kind != "local":
-        raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local")
+    _check_mesh(config)
     if config.getini("mesh_analysis") not in ("warn", "error", "off"):
         raise pytest.UsageError(f"mesh_analysis = {config.getini('mesh_analysis')}: must be warn, error or off")
     if not str(config.getini("mesh_connections")).isdigit():
@@ -78,6 +106,16 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if config.getoption("mesh_mutants"):
         _run_mutants(config)
+
+
+def _check_mesh(config: pytest.Config) -> None:
+    kind = config.getoption("mesh") or config.getini("mesh")
+    if kind not in ("local", "kubernetes"):
+        raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local or kubernetes")
+    if kind == "kubernetes" and not (config.getoption("mesh_namespace") or config.getini("mesh_namespace")):
+        raise pytest.UsageError("--mesh kubernetes: name at least one --mesh-namespace; no other namespace is touched")
+    if kind == "local" and config.getoption("mesh_plan"):
+        raise pytest.UsageError("--mesh-plan is about a cluster: give --mesh kubernetes, too")
 
 
 @pytest.hookimpl(wrapper=True)

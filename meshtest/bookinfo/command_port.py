@@ -1,8 +1,9 @@
-"""The command channel of a pod: that of `meshtest.bookinfo.control` on a TCP port, for one client after the other or several.
+"""The command channel of a pod: that of `meshtest.bookinfo.control` on a TCP port.
 
-It knows one more command, ``hello`` with an ``owner``, which comes first: from then on the pod is that owner's, and what others told it
-is taken back, as is what this one tells it once it has stayed away for a while. Each reply has the ``time`` of the pod's clock
-(`time.monotonic`) when it was made.
+It knows one more command, which comes first: ``hello`` with an ``owner``. From then on the pod is that owner's; what others told it is
+taken back, as is what this one tells it once it has stayed away for a while. The reply says whether it has ``resumed`` what it was. A
+command that the owner repeats (by its ``id``) on another connection, since it lost the reply, is not obeyed again: the reply is.
+Each reply has the ``time`` of the pod's clock (`time.monotonic`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class CommandPort:
     def __init__(self, host: Host, custody: Custody) -> None:
         self._host, self._custody = host, custody
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._last: Message = {}
 
     async def open(self, port: int) -> asyncio.Server:
         """Listens on the loopback address."""
@@ -64,15 +66,21 @@ class CommandPort:
         if message.get("command") != "hello" or not isinstance(owner, str) or not owner:
             return None, {"id": message.get("id"), "error": "the first command is hello, with an owner"}
         try:
-            await self._custody.enter(owner)
+            resumed = await self._custody.enter(owner)
         except PlanError as error:
             return None, {"id": message.get("id"), "error": str(error)}
-        return owner, {"id": message.get("id"), "instances": self._host.names}
+        if not resumed:
+            self._last = {}
+        return owner, {"id": message.get("id"), "instances": self._host.names, "resumed": resumed}
 
     async def _obey(self, owner: str, line: bytes) -> Message:
         if owner != self._custody.owner:
             return {"id": None, "error": f"{self._custody.owner} has taken over from {owner}"}
-        return await obey(self._host, line)
+        with contextlib.suppress(PlanError):
+            if self._last and read_message(line).get("id") == self._last["id"]:
+                return self._last
+        self._last = await obey(self._host, line)
+        return self._last
 
 
 async def _say(writer: asyncio.StreamWriter, reply: Message) -> None:

@@ -46,6 +46,11 @@ class Rule:
         """Requests that wait for somebody to let them go."""
         return len(self.waiting) if self.behaviour.kind in (HOLDS, STALLS) else 0
 
+    def ages(self) -> list[float]:
+        """Seconds that those which wait have waited, the longest first."""
+        now = time.monotonic()
+        return sorted((now - since for since in self.waiting.values()), reverse=True)
+
     async def wait(self) -> None:
         """Until a request is let go, the behaviour is taken back, or (slow) its time is over."""
         if self.over:  # it was taken back after it had decided this request, and before the request came here

@@ -13,6 +13,7 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``behave`` | ``instances``; ``number``, by which it is known; ``behaviour`` (`meshtest.bookinfo.behaviour`) | ``{}`` |
 | ``recover`` | ``instances``; ``numbers`` of behaviours, all if left out | ``{"decided": count}`` of requests |
 | ``release`` | ``instances``, ``number``; ``most`` requests, all if left out | ``{"released": count}`` |
+| ``waiting`` | ``instances``, ``number`` | ``{"waiting": {name: [seconds]}}`` that each held request has waited, the longest first |
 | ``observe`` | ``instances`` | ``{"observed": {name: counters}}`` |
 | ``record`` | ``instances``, ``number`` | ``{}`` |
 | ``recorded`` | ``instances``, ``number``; ``end`` the recording if true | ``{"recorded": {name: [requests]}}`` |
@@ -101,6 +102,10 @@ async def _release(host: Host, message: Message) -> Message:
     return {"released": host.release(read_names(message), _number(message, "number"), most)}
 
 
+async def _waiting(host: Host, message: Message) -> Message:
+    return {"waiting": host.waiting(read_names(message), _number(message, "number"))}
+
+
 async def _observe(host: Host, message: Message) -> Message:
     return {"observed": host.observe(read_names(message))}
 
@@ -144,6 +149,7 @@ COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "behave": _behave,
     "recover": _recover,
     "release": _release,
+    "waiting": _waiting,
     "observe": _observe,
     "record": _record,
     "recorded": _recorded,

@@ -23,15 +23,18 @@ class Custody:
         """Who has it."""
         return self._owner
 
-    async def enter(self, owner: str) -> None:
-        """One more connection of an owner, who takes over from any other."""
+    async def enter(self, owner: str) -> bool:
+        """One more connection of an owner, who takes over from any other; whether it was this one's already."""
         if self._lapse is not None:
             self._lapse.cancel()
             self._lapse = None
-        if owner != self._owner:
+        resumed = owner == self._owner
+        if not resumed:
             self._owner, self._connections = owner, 0
-            await self._restore()
         self._connections += 1
+        if not resumed:
+            await self._restore()
+        return resumed
 
     def leave(self, owner: str) -> None:
         """A connection of an owner has ended."""

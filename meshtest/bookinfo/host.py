@@ -163,6 +163,12 @@ class Host:
         """Lets go what a behaviour holds, the oldest first; how many. Raises `PlanError` for a name that does not run."""
         return release([rule for conduct in self._of(pods) for rule in conduct.rules(number)], most)
 
+    def waiting(self, pods: Iterable[str], number: int) -> dict[str, object]:
+        """How long requests have waited for a behaviour's end, in seconds, by pod. Raises `PlanError` for a name that does not run."""
+        return {
+            pod: [age for rule in conduct.rules(number) for age in rule.ages()] for pod, conduct in self._named(pods)
+        }
+
     def record(self, pods: Iterable[str], number: int) -> None:
         """Starts a recording of what pods are asked. Raises `PlanError` for a name that does not run."""
         for conduct in self._of(pods):

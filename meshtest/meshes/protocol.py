@@ -166,6 +166,8 @@ class Mesh(Protocol):
     kind: str
     topology: Topology
     """What exists there, apart from the resources that are put in force."""
+    namespace: str
+    """Where resources go that name no namespace."""
 
     @property
     def capabilities(self) -> Collection[str]:

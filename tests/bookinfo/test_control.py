@@ -23,7 +23,7 @@ from tests.bookinfo.workloads import Workloads, instance
 from tests.traffic.scripted_server import Peer, Script, ScriptedServer
 
 Run = Callable[..., Workloads]
-COMMANDS = "add, behave, call, crash, observe, ping, prove, ready, record, recorded, recover, release, remove, restart, unready"
+COMMANDS = "add, behave, call, crash, observe, ping, prove, ready, record, recorded, recover, release, remove, restart, unready, waiting"
 
 
 def start(first_line: bytes, **options: Any) -> subprocess.Popen[bytes]:

@@ -56,3 +56,12 @@ class Admin:
             with contextlib.suppress(OSError):
                 self._connection.close()
             self._connection = None
+
+
+def ask(api: Api, namespace: str, pod: str, path: str) -> str:
+    """One question over a connection of its own."""
+    admin = Admin(api, namespace, pod)
+    try:
+        return admin.get(path)
+    finally:
+        admin.close()

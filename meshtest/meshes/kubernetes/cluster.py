@@ -53,7 +53,7 @@ class Cluster:
         known = _described(_resources(objects))
         made = assembled(known, mesh_config(known)[0])
         waiting = frozenset(each["status"]["podIP"] for each in running if not _ready(each))
-        return replace(made, unready=waiting)
+        return replace(made, unready=waiting, home=self._seen[0])
 
     def resources(self, but: Iterable[tuple[str, str, str, str]] = ()) -> tuple[Resource, ...]:
         """The Istio resources that are in force, but those with these keys; what meshtest does not understand is left out."""

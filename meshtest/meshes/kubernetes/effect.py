@@ -28,6 +28,7 @@ DEADLINE = 30.0
 """Seconds for a change; istiod waits 0.1 for more to come, and a second and more on a busy cluster."""
 SETTLED = 2.0
 """Seconds without another push, after which what a proxy holds is taken to be what istiod made of the resources."""
+_LOGS = '"upstream_first_byte"'  # a field of no other log
 _PAUSE = 0.02
 _AT_ONCE = 8
 
@@ -66,6 +67,18 @@ class Effect:
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return [note for notes in pool.map(self._await, awaited) for note in notes]
+
+    def await_logs(self, names: Iterable[str]) -> None:
+        """Wait until these proxies log meshtest's own lines; MeshError if one does not."""
+        deadline = time.monotonic() + DEADLINE
+        for name in names:
+            while _LOGS not in self._admins[name].get("/config_dump?resource=dynamic_listeners"):
+                if time.monotonic() > deadline:
+                    raise MeshError(
+                        f"{name} has not taken the EnvoyFilter for access logs in {DEADLINE:g} s; does istiod run? "
+                        "`istioctl proxy-status` shows what it has sent"
+                    )
+                time.sleep(_PAUSE)
 
     def look(self, name: str, gateway: bool) -> Json:
         """What a proxy holds now."""

@@ -85,6 +85,7 @@ class LocalMesh:
     """
 
     kind = "local"
+    namespace = "default"
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology

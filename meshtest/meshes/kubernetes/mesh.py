@@ -1,0 +1,308 @@
+"""A mesh in a cluster: what is put in force there, and what its proxies say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from meshtest.authority import Authority
+from meshtest.explain.address import address_of, outbound_listener
+from meshtest.explain.decision import decide, decide_connection
+from meshtest.meshes import statistics
+from meshtest.meshes.access_log import Entry
+from meshtest.meshes.access_logs import AccessLogs, Log
+from meshtest.meshes.call import Call, call_of
+from meshtest.meshes.destinations import destinations
+from meshtest.meshes.entrance import entrance
+from meshtest.meshes.kubernetes.access_log_filter import NAME, access_log_filter
+from meshtest.meshes.kubernetes.api import Api
+from meshtest.meshes.kubernetes.cluster import Cluster
+from meshtest.meshes.kubernetes.effect import Effect, awaited
+from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
+from meshtest.meshes.kubernetes.objects import Objects
+from meshtest.meshes.kubernetes.pod_log import PodLog
+from meshtest.meshes.kubernetes.population import Population
+from meshtest.meshes.kubernetes.relays import Relays
+from meshtest.meshes.pods import Pods
+from meshtest.meshes.protocol import Rule, Target
+from meshtest.meshes.statistics import Host
+from meshtest.resources.resource import Resource
+from meshtest.topology.instance import Instance
+from meshtest.topology.topology import Topology
+from meshtest.traffic.request import Request
+from meshtest.traffic.tcp import TCP
+from meshtest.translate.proxy_config import ProxyConfig, translate
+from meshtest.translate.snapshot import Memory, Proxy, Snapshot
+
+Json = dict[str, Any]
+Key = tuple[str, str, str, str]
+Keyed = Mapping[Key, Resource]
+
+_NETWORKING = "networking.istio.io"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached."""
+
+    namespaces: tuple[str, ...]
+    control_plane: str = "istio-system"
+    gateway_url: str | None = None
+
+
+class KubernetesMesh:
+    """The proxies and workloads of a cluster that has Istio.
+
+    Only the namespaces of the place are touched; what is put in force is taken back by `close`.
+    """
+
+    kind = "kubernetes"
+
+    def __init__(self, api: Api, place: Place, objects: Objects) -> None:
+        self._api, self._place, self._objects = api, place, objects
+        cluster = Cluster(api, place.namespaces, place.control_plane)
+        self._relays = Relays(api)
+        self._owed: Keyed | None = None
+        self.notes: list[str] = []
+        """What istiod made otherwise than the translation expects."""
+        try:
+            self._population = Population(api, cluster)
+            self._effect = Effect(self._population.admins)
+            self._foreign = cluster.resources()
+            self._snapshot = self._with(())
+            self._log_in_detail()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def topology(self) -> Topology:
+        """What runs in the cluster, as it was looked at last."""
+        return self._population.topology
+
+    @property
+    def namespace(self) -> str:
+        """Where resources go that name no namespace."""
+        return self._place.namespaces[0]
+
+    # what is in force
+
+    def put(self, resources: Keyed, *, later: bool = False) -> None:
+        """Make exactly these be in force; returns when the proxies concerned hold what follows from them."""
+        self._owed = resources if later else None
+        if later:
+            return
+        after = self._with(resources.values())
+        self._objects.put({**self._own, **{key: _body(each) for key, each in resources.items()}})
+        self._take(after)
+
+    def _with(self, resources: Iterable[Resource]) -> Snapshot:
+        own = {each.key: each for each in resources}
+        foreign = (each for each in self._foreign if each.key not in own)
+        return Snapshot(self.topology, (*foreign, *own.values()), Memory())
+
+    def _take(self, after: Snapshot) -> None:
+        """Wait until the proxies hold what follows from a snapshot."""
+        self.notes += self._effect.await_all(awaited(self._snapshot, after, self._population.proxies.values()))
+        self._snapshot = after
+
+    def _catch_up(self) -> None:
+        if self._owed is not None:
+            self.put(self._owed)
+
+    @cached_property
+    def _own(self) -> dict[Key, Json]:
+        """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
+        named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
+        made = [access_log_filter(each) for each in sorted(named)]
+        return {(_NETWORKING, each["kind"], each["metadata"]["namespace"], NAME): each for each in made}
+
+    def _log_in_detail(self) -> None:
+        """Have the proxies of our namespaces log attempts and times."""
+        self._objects.put(self._own)
+        proxies = self._population.proxies
+        self._effect.await_logs([name for name, each in proxies.items() if each.namespace in self._place.namespaces])
+
+    def _look_again(self) -> None:
+        """Look at the pods that there are now, and wait until the proxies know them."""
+        if self._population.look():
+            self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+
+    # where calls go
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Workloads have addresses of their own, and identities."""
+        return frozenset({"mutual-tls", "pod-addresses"})
+
+    def workloads(self) -> list[str]:
+        """Those with a proxy."""
+        return self._population.workloads()
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        found = [each for each in self._population.proxies.values() if each.labels.get("istio") == "ingressgateway"]
+        return Gateway(self._api, found, self._place.gateway_url, self._relays.forwarded)
+
+    def enter(self, what: Request | str) -> Target:
+        """At the gateway's Service, on the port of the Gateway's server that takes the call."""
+        self._catch_up()
+        call, gateway = call_of(what), self._gateway.instances[0]
+        server, host = entrance(self._snapshot, Proxy(gateway), call)
+        certain = "*" not in server.server_names or not server.encrypted
+        return Target(
+            self._gateway.at(server.number, server.target),
+            host,
+            server_name=(call.host or host) if call.encrypted else None,
+            certain=certain,
+            proxies=tuple(each.full_name for each in self._gateway.instances),
+        )
+
+    def leave(self, workload: str, what: Request | str) -> Target:
+        """From a pod of the workload, through its sidecar."""
+        self._catch_up()
+        call, caller = call_of(what), self._caller(workload)
+        if call.authority is None:
+            raise ValueError(f"a request from {workload} needs an absolute URL, such as http://reviews:9080/reviews/0")
+        return Target(
+            self._relays.to(caller, call.host, call.port),
+            call.authority,
+            server_name=call.server_name if call.encrypted else None,
+            proxies=(caller.full_name,),
+        )
+
+    def _caller(self, workload: str) -> Instance:
+        caller = self._population.of(workload)[0]
+        if caller.gateway:
+            raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
+        return caller
+
+    def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
+        """What the translated routes say of a request, or filter chains of a connection."""
+        self._catch_up()
+        call, snapshot = call_of(request), self._snapshot
+        proxy = Proxy(self._gateway.instances[0] if workload is None else self._caller(workload))
+        config = _config(snapshot, proxy)
+        listener, host = self._listener(proxy, config, call, workload)
+        if isinstance(request, TCP):
+            found = decide_connection(config, listener, call.port)
+        else:
+            name = (call.host or host) if call.encrypted else None
+            found = decide(config, listener, host, request, name)
+        if found is None:
+            return None
+        leads = destinations(snapshot, config, found.clusters)
+        return Rule(found.resource, found.rule, found.where, leads, found.section)
+
+    def _listener(self, proxy: Proxy, config: ProxyConfig, call: Call, workload: str | None) -> tuple[str, str]:
+        """The listener that takes a call, and the host that it asks for."""
+        if workload is None:
+            server, host = entrance(self._snapshot, proxy, call)
+            return f"{server.bind or '0.0.0.0'}_{server.target}", host
+        address = address_of(self._snapshot, proxy.namespace, call.host)
+        return outbound_listener(config, address, call.port), call.authority or ""
+
+    # what proxies say
+
+    @cached_property
+    def _logs(self) -> AccessLogs:
+        return AccessLogs(self._pod_logs, self._population.owners)
+
+    def _pod_logs(self) -> Mapping[str, Log]:
+        return {
+            name: PodLog(self._api, each, self._population.names, each.namespace in self._place.namespaces)
+            for name, each in self._population.proxies.items()
+        }
+
+    def token(self, target: Target) -> str:
+        """A new token for requests that are sent there."""
+        return self._logs.token(target)
+
+    def logged(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
+        """What the first proxy logged of requests with a token."""
+        return self._logs.first(token, numbers)
+
+    def passages(self, token: str, numbers: Collection[int]) -> dict[int, list[Entry]]:
+        """What all proxies logged of these requests."""
+        return self._logs.passages(token, numbers)
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there."""
+        self._logs.connected(target, self._relays.source_of(client))
+
+    def connection(self, client: tuple[str, int]) -> list[Entry]:
+        """What all proxies logged of a TCP connection from this address."""
+        return self._logs.connection(self._relays.source_of(client))
+
+    def stats(self, proxy: str, pattern: str) -> dict[str, int]:
+        """Counters and gauges, by a glob over their names."""
+        self._catch_up()
+        query = f"format=json&filter={quote(statistics.expression(pattern), safe='')}"
+        found: Counter[str] = Counter()
+        for name in self._population.named(proxy):
+            found.update(statistics.numbers(self._population.admins[name].get(f"/stats?{query}")))
+        return dict(found)
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
+        """How proxies see the hosts behind a Service."""
+        self._catch_up()
+        names = self._population.names()
+        return [
+            each
+            for name in self._population.named(proxy)
+            for each in statistics.hosts(
+                self._population.admins[name].get("/clusters?format=json"), name, host, subset, names
+            )
+        ]
+
+    def readiness(self, workload: str | None = None) -> dict[str, Target]:
+        """Port 15021 of a workload's pods (None: of the ingress gateway), by pod."""
+        pods = self._gateway.instances if workload is None else self._population.of(workload)
+        return {each.name: Target(self._relays.forwarded(each, READINESS), "readiness") for each in pods}
+
+    # who proves what
+
+    @cached_property
+    def authority(self) -> Authority:
+        """An authority of this run's own; the mesh's own is istiod's, and gives nobody else its key."""
+        return Authority.new()
+
+    @property
+    def trusted(self) -> str:
+        """The run's own authority."""
+        return self.authority.pem
+
+    # what is done to instances
+
+    @property
+    def pods(self) -> Pods:
+        """The instances of workloads, to say how they behave."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances."""
+
+    def check(self) -> None:
+        """MeshError if the surroundings are broken: pods that are gone."""
+
+    def close(self) -> None:
+        """Take back all that was put in force, and hang up."""
+        try:
+            self._objects.restore()
+        finally:
+            self._population.close()
+            self._relays.close()
+            self._api.close()
+
+
+def _config(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
+    return snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
+
+
+def _body(resource: Resource) -> Json:
+    """The object as the API server wants it."""
+    return {**resource.body, "metadata": {**resource.body["metadata"], "namespace": resource.namespace}}
