@@ -85,7 +85,7 @@ def asked_webhooks(survey: Survey, reader: Reader, asker: Asker) -> Iterator[Fin
         ours = of_istiod(configurations, survey.plane.name)
         asked = [client for client in clients(ours) if client.namespace == survey.plane.name]
         errors = each(lambda client: _error(survey, reader, asker, client), asked)
-        yield from webhooks(ours, dict(zip(asked, errors, strict=True)))
+        yield from webhooks(ours, dict(zip(asked, errors, strict=True)), survey.labels)
 
     yield from judged(survey.configurations, "cluster webhooks", judge)
 

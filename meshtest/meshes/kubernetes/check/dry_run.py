@@ -39,22 +39,27 @@ def new_pod(api: Api, namespace: str) -> Json | str:
     return pod
 
 
-def wrong_virtual_service(api: Api, namespace: str) -> tuple[str, bool]:
-    """Why a VirtualService is refused (empty if it is taken) that its schema allows and istiod must refuse; and whether istiod did."""
+def virtual_services(api: Api, namespace: str) -> tuple[str, bool]:
+    """Why a right VirtualService is refused (empty if it is taken), and whether istiod refuses a wrong one that its schema allows."""
+    refusal = _refusal(api, namespace, "meshtest.invalid")
+    return refusal, not refusal and "wildcard host * is not allowed" in _refusal(api, namespace, "*")
+
+
+def _refusal(api: Api, namespace: str, host: str) -> str:
+    """Why a VirtualService for a host, bound to no gateway, is refused."""
     body = {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": {"name": _name()},
-        "spec": {"hosts": ["*"], "http": [{"route": [{"destination": {"host": "meshtest"}}]}]},
+        "spec": {"hosts": [host], "http": [{"route": [{"destination": {"host": "meshtest"}}]}]},
     }
-    path = f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices"
     try:
-        api.send("POST", path, body, dryRun="All")
+        api.send("POST", f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices", body, dryRun="All")
     except Refused as refused:
-        return refused.said, "wildcard host * is not allowed" in refused.said
+        return refused.said
     except MeshError as error:
-        return str(error), False
-    return "", False
+        return str(error)
+    return ""
 
 
 def _name() -> str:

@@ -78,13 +78,13 @@ def _injects(webhook: Json) -> bool:
 def asks(namespace: Json, seen: Seen[Sequence[Injector]]) -> bool:
     """Whether a pod that says nothing itself would get a sidecar in a namespace."""
     asked = DOCUMENTED if isinstance(seen, Unseen) else seen
-    return any(each.takes(_of(namespace), {}) for each in asked)
+    return any(each.takes(labels_of(namespace), {}) for each in asked)
 
 
 def injection(namespace: Json, pods: Sequence[Pod], seen: Seen[Sequence[Injector]]) -> Iterator[Finding]:
     """Judge a namespace and its pods."""
     asked = DOCUMENTED if isinstance(seen, Unseen) else seen
-    name, labels = namespace["metadata"]["name"], _of(namespace)
+    name, labels = namespace["metadata"]["name"], labels_of(namespace)
     yield from _labels(name, labels, asked, isinstance(seen, Unseen))
     living = [pod for pod in pods if pod.living]
     wanted = [pod for pod in living if _wanted(labels, pod, asked)]
@@ -95,7 +95,7 @@ def injection(namespace: Json, pods: Sequence[Pod], seen: Seen[Sequence[Injector
         yield Finding(OK, f"{name} sidecars", f"each of {len(living)} pods has one")
 
 
-def _of(namespace: Json) -> dict[str, str]:
+def labels_of(namespace: Json) -> dict[str, str]:
     """The labels of a namespace, with the one that every namespace has."""
     metadata = namespace["metadata"]
     return {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.check.certificates import Certificate, read_roots, roots
-from meshtest.meshes.kubernetes.check.dry_run import new_pod, wrong_virtual_service
+from meshtest.meshes.kubernetes.check.dry_run import new_pod, virtual_services
 from meshtest.meshes.kubernetes.check.finding import ERROR, Finding
 from meshtest.meshes.kubernetes.check.injection import asks, injected, injection, injectors
 from meshtest.meshes.kubernetes.check.rights import TESTED, needed, unseen
@@ -26,7 +26,7 @@ def tested(survey: Survey, api: Api, name: str) -> Iterator[Finding]:
     subject = f"{name} namespace/{name}"
     yield from judged(survey.namespaces[name], subject, lambda found: _sidecars(survey, api, found))
     made = ("networking.istio.io", "virtualservices")
-    yield from _allowed(survey, name, made, "validation", lambda: validated(name, *wrong_virtual_service(api, name)))
+    yield from _allowed(survey, name, made, "validation", lambda: validated(name, *virtual_services(api, name)))
     subject = f"{name} configmap/istio-ca-root-cert"
     yield from judged(survey.roots[name], subject, lambda pem: roots(name, pem, issuing(survey), survey.now))
 
@@ -56,7 +56,7 @@ def _allowed(
 ) -> Iterator[Finding]:
     """What a dry run of making something (its group and name) finds, if the user may make it."""
     right, resource = needed(TESTED, *made, "create"), made[1]
-    if f"create {resource}" in survey.refused[TESTED, namespace][right]:
+    if ("create", resource) in survey.refused[TESTED, namespace][right]:
         yield unseen(f"you may not create {resource}", right, namespace).finding(f"{namespace} {subject}")
     else:
         yield ask()

@@ -101,7 +101,8 @@ class Pod:
         for each in self._containers:
             waiting = (each.get("state") or {}).get("waiting")
             if waiting and waiting.get("reason") not in _STARTING:
-                yield f"{each['name']} waits: {waiting['reason']}"
+                last = (each.get("lastState") or {}).get("terminated")
+                yield f"{each['name']} waits: {waiting['reason']}" + (f" ({_ended(last)})" if last else "")
         warning = latest_warning(events, "Pod", self.name)
         if warning:
             yield warning
@@ -114,6 +115,10 @@ class Pod:
     def _containers(self) -> list[Json]:
         status = self.document.get("status", {})
         return [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+
+
+def _ended(state: Json) -> str:
+    return f"{state.get('reason', 'Error')}, exit status {state['exitCode']}"
 
 
 _FINISHED = ("Succeeded", "Failed")

@@ -16,7 +16,7 @@ from meshtest.meshes.kubernetes.check.rights import rights
 from meshtest.meshes.kubernetes.check.survey import ISTIO_SYSTEM, Entrance, Survey, read
 from meshtest.meshes.kubernetes.check.versions import kubernetes
 
-_PATIENCE = 15.0  # seconds: a failure is an answer here, and must come before its reader goes away
+_PATIENCE = 5.0  # seconds, of questions whose failure is an answer, too
 
 
 def preflight(
@@ -38,10 +38,9 @@ def check(
     api: Api, namespaces: Collection[str], *, istio: str = ISTIO_SYSTEM, entrance: Entrance | None = None
 ) -> list[Finding]:
     """All that was found, good and bad; MeshError only if the API server does not answer."""
-    api = api.with_patience(_PATIENCE)
-    reader = Reader(api)
+    reader, asked = Reader(api), api.with_patience(_PATIENCE)
     survey = read(reader, tuple(dict.fromkeys(namespaces)), istio, entrance or Entrance(istio))
-    return list(_findings(api, reader, Asker(api), survey))
+    return list(_findings(asked, reader, Asker(asked), survey))
 
 
 def _findings(api: Api, reader: Reader, asker: Asker, survey: Survey) -> Iterator[Finding]:

@@ -94,15 +94,15 @@ class Reader:
         group = "admissionregistration.k8s.io"
         return _together([self._list(f"/apis/{group}/v1/{kind}", CLUSTER, (group, kind)) for kind in kinds])
 
-    def refused(self, where: str, namespace: str) -> Mapping[Right, list[str]]:
-        """What the user may not, of each right that is needed there."""
-        refused: dict[Right, list[str]] = {right: [] for right in RIGHTS if right.where == where}
+    def refused(self, where: str, namespace: str) -> Mapping[Right, list[tuple[str, str]]]:
+        """What the user may not, of each right that is needed there: verb and resource."""
+        refused: dict[Right, list[tuple[str, str]]] = {right: [] for right in RIGHTS if right.where == where}
         asked = [(right, *question) for right in refused for question in right.questions()]
         may = each(lambda one: self._api.may(one[1], one[0].group, one[2], namespace, one[3], one[4]), asked)
         for (right, verb, resource, subresource, name), allowed in zip(asked, may, strict=True):
             if not allowed:
                 of = "/".join(filter(None, (resource, subresource)))
-                refused[right].append(f"{verb} {of}" + (f" {name}" if name else ""))
+                refused[right].append((verb, f"{of} {name}".strip()))
         return refused
 
     def _controllers(self, name: str, where: str) -> Seen[list[Json]]:

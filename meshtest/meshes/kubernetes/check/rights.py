@@ -181,16 +181,28 @@ def unseen(words: str, right: Right, namespace: str) -> Unseen:
     return Unseen(words, _add(right, namespace))
 
 
-def rights(place: str, wanted: Mapping[Right, Collection[str]]) -> Iterator[Finding]:
-    """Judge the rights in a namespace (empty for the cluster): of each, what is refused of it (`create pods/portforward`)."""
+def rights(place: str, wanted: Mapping[Right, Collection[tuple[str, str]]]) -> Iterator[Finding]:
+    """Judge the rights in a namespace (empty for the cluster): of each, what is refused of it, as verb and resource."""
     subject = f"{place} rights" if place else "cluster rights"
     for right, refused in wanted.items():
         if refused:
-            lost = f": {right.without}" if right.without else f", needed for {right.reason}"
-            message = f"you may not {', '.join(refused)}{lost}"
+            lost = f": {right.without}" if right.without else f", needed for: {right.reason}"
+            message = f"you may not {_said(right.group, refused)}{lost}"
             yield Finding(WARNING if right.without else ERROR, subject, message, _add(right, place))
     if not any(wanted.values()):
         yield Finding(OK, subject, "all that meshtest needs")
+
+
+def _said(group: str, refused: Collection[tuple[str, str]]) -> str:
+    """Verbs and resources in words, resources of the same verbs together."""
+    verbs: dict[str, list[str]] = {}
+    for verb, resource in refused:
+        verbs.setdefault(resource, []).append(verb)
+    together: dict[str, list[str]] = {}
+    for resource, those in verbs.items():
+        together.setdefault(", ".join(those), []).append(resource)
+    of = f" of {group}" if group else ""
+    return "; ".join(f"{those} {', '.join(resources)}{of}" for those, resources in together.items())
 
 
 def _add(right: Right, namespace: str) -> str:

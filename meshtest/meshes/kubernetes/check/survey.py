@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from meshtest.meshes.kubernetes.check.injection import labels_of
 from meshtest.meshes.kubernetes.check.pods import Pod
 from meshtest.meshes.kubernetes.check.reading import Place, Reader, each
 from meshtest.meshes.kubernetes.check.rights import CLUSTER, CONTROL_PLANE, TESTED, Right
@@ -27,7 +28,7 @@ class Entrance:
 
     @classmethod
     def of(cls, text: str | None, istio: str) -> Entrance:
-        """Of `namespace/service` as people give it; without that, Istio's default in the namespace of istiod. ValueError if it is no such."""
+        """Of `namespace/service` as people give it (ValueError if it is not); of nothing, Istio's default in the namespace of istiod."""
         if text is None:
             return cls(istio)
         namespace, slash, service = text.partition("/")
@@ -54,7 +55,7 @@ class Survey:
     gateway_service: Seen[Json | None]
     namespaces: Mapping[str, Seen[Json | None]]
     tested: Mapping[str, Place]
-    refused: Mapping[tuple[str, str], Mapping[Right, Collection[str]]]
+    refused: Mapping[tuple[str, str], Mapping[Right, Collection[tuple[str, str]]]]
     roots: Mapping[str, Seen[str | None]]
     configurations: Seen[list[Json]]
 
@@ -73,6 +74,13 @@ class Survey:
     def root(self) -> str | None:
         """The root that proxies trust (PEM): the control plane's, or that of a namespace under test where it cannot be read."""
         return next((each for each in self.roots.values() if isinstance(each, str)), None)
+
+    @property
+    def labels(self) -> list[Mapping[str, str]] | None:
+        """The labels of the namespaces under test; None if not all are known, or none is named."""
+        found = [each for each in self.namespaces.values() if each is not None]
+        known = [labels_of(each) for each in found if not isinstance(each, Unseen)]
+        return known if known and len(known) == len(found) else None
 
     def of_mesh(self, place: Place) -> tuple[list[Json], list[Pod]]:
         """The controllers and pods of istiod and the gateways in a namespace; other things may run there that tests do not need."""

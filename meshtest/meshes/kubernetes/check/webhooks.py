@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from meshtest.meshes.kubernetes.check.finding import ERROR, OK, WARNING, Finding
 from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen
+from meshtest.meshes.kubernetes.check.selector import matches
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,42 @@ def clients(configurations: Sequence[Json]) -> list[Client]:
     return list(dict.fromkeys(each for each in found if each and each.bundle))
 
 
-def webhooks(configurations: Sequence[Json], errors: Mapping[Client, Seen[str]]) -> Iterator[Finding]:
-    """Judge configurations; `errors` says of those who were asked, as the API server does it, what went wrong (empty: nothing)."""
+def webhooks(
+    configurations: Sequence[Json], errors: Mapping[Client, Seen[str]], namespaces: Sequence[Mapping[str, str]] | None
+) -> Iterator[Finding]:
+    """Judge configurations; `errors` says of those who were asked, as the API server does it, what went wrong (empty: nothing).
+
+    `namespaces` are the labels of those under test: what goes wrong for others alone is a warning. None: any may be concerned.
+    """
     if not configurations:
         remedy = "`istioctl install` (or the Helm chart istiod) makes it; managed control planes have their own"
         yield Finding(WARNING, "webhooks", "no webhook asks istiod", remedy)
     for configuration in configurations:
         kind, name = configuration["kind"].lower(), configuration["metadata"]["name"]
-        found = list(_judge(f"{kind}/{name}", configuration, errors))
+        found = list(_judge(f"{kind}/{name}", configuration, errors, namespaces))
         yield from found or [Finding(OK, f"{kind}/{name}", "istiod answers, and proves who it is")]
 
 
-def _judge(subject: str, configuration: Json, errors: Mapping[Client, Seen[str]]) -> Iterator[Finding]:
+def _judge(
+    subject: str,
+    configuration: Json,
+    errors: Mapping[Client, Seen[str]],
+    namespaces: Sequence[Mapping[str, str]] | None,
+) -> Iterator[Finding]:
     logs = "`kubectl -n istio-system logs deployment/istiod` says why; istiod fills the bundle in itself when it starts"
-    asked = {found: webhook["name"] for webhook in _webhooks(configuration) if (found := client(webhook))}
-    for each, name in asked.items():
-        if not each.bundle:
-            yield Finding(ERROR, subject, f"{name} has no caBundle: the API server trusts no answer", logs)
-        elif isinstance(error := errors.get(each, ""), Unseen):
-            yield error.finding(subject)
-        elif error:
-            yield Finding(ERROR, subject, f"{name} asks {each.server_name}:{each.port}: {error}", logs)
+    asked: dict[Client, list[Json]] = {}
+    for webhook in _webhooks(configuration):
+        if found := client(webhook):
+            asked.setdefault(found, []).append(webhook)
+    for each, those in asked.items():
+        wrong = "its caBundle is empty: no answer is trusted" if not each.bundle else errors.get(each, "")
+        if isinstance(wrong, Unseen):
+            yield wrong.finding(subject)
+        elif wrong:
+            concerned = any(_concerns(webhook, namespaces) for webhook in those)
+            message = f"{those[0]['name']} asks {each.server_name}:{each.port}: {wrong}"
+            message += "" if concerned else " (of the namespaces under test it takes none)"
+            yield Finding(ERROR if concerned else WARNING, subject, message, logs)
     ignored = [webhook["name"] for webhook in _webhooks(configuration) if webhook.get("failurePolicy") == "Ignore"]
     if ignored:
         validating = configuration["kind"].startswith("Validating")
@@ -88,17 +104,25 @@ def _judge(subject: str, configuration: Json, errors: Mapping[Client, Seen[str]]
         yield Finding(WARNING, subject, message, remedy)
 
 
+def _concerns(webhook: Json, namespaces: Sequence[Mapping[str, str]] | None) -> bool:
+    selector = webhook.get("namespaceSelector")
+    return namespaces is None or any(matches(selector, labels) for labels in namespaces)
+
+
 def _webhooks(configuration: Json) -> Sequence[Json]:
     return configuration.get("webhooks") or ()
 
 
 def validated(namespace: str, refusal: str, asked: bool) -> Finding:
-    """Whether istiod is asked about resources in a namespace: the API server's words when a wrong one was given to it in a dry run."""
+    """Whether rules can be applied in a namespace, by dry runs: why a right one is refused, and whether istiod refuses a wrong one."""
     subject = f"{namespace} validation"
-    if asked:
-        return Finding(OK, subject, "a wrong VirtualService is refused by istiod (dry run)")
     if refusal:
-        remedy = "see the webhooks above: while this lasts, no rule can be applied"
-        return Finding(ERROR, subject, f"istiod is not reached to judge resources (dry run): {refusal}", remedy)
-    message = "a wrong VirtualService is taken (dry run): no webhook of istiod's asks about this namespace"
-    return Finding(WARNING, subject, message, "`kubectl get validatingwebhookconfigurations` and its selectors")
+        remedy = "mend the webhook that is named, or have it leave out this namespace: no rule can be applied while this lasts"
+        return Finding(ERROR, subject, f"a right VirtualService is refused (dry run): {refusal}", remedy)
+    if not asked:
+        message = (
+            "a wrong VirtualService is taken (dry run): istiod is not asked about this namespace, or not waited for"
+        )
+        remedy = "`kubectl get validatingwebhookconfigurations -o yaml`: their selectors, and failurePolicy: Fail"
+        return Finding(WARNING, subject, message, remedy)
+    return Finding(OK, subject, "istiod takes a right VirtualService, and refuses a wrong one (dry runs)")
