@@ -23,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--gateway",
         metavar="N/SERVICE",
-        help="namespace and Service of the ingress gateway (istio-ingressgateway in that of istiod)",
+        help="namespace and Service of the ingress gateway (the one whose pods are labelled istio=ingressgateway)",
     )
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the form of the output")
     parser.set_defaults(run=run)
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from meshtest.meshes.kubernetes.check.table import table
 
     try:
-        entrance = Entrance.of(options.gateway, options.istio_namespace)
+        entrance = Entrance.of(options.gateway) if options.gateway is not None else None
     except ValueError as error:
         print(f"meshtest check: --gateway: {error}", file=sys.stderr)
         return 2

@@ -22,7 +22,7 @@ from meshtest.meshes.kubernetes.check.webhooks import Client
 
 T = TypeVar("T")
 
-READY, XDS, SECURE_XDS, MONITORING = 8080, 15010, 15012, 15014
+READY, XDS, SECURE_XDS, MONITORING, WEBHOOK = 8080, 15010, 15012, 15014, 15017
 """Ports of istiod: https://istio.io/latest/docs/ops/deployment/application-requirements/"""
 _SETTLE = 10.0
 """Seconds for proxies to acknowledge what was just pushed: istiod collects changes for at most 10 (PILOT_DEBOUNCE_MAX)."""
@@ -48,6 +48,7 @@ class Asker:
                 ask.grpc(pod, XDS),
                 ask.secure_grpc(pod, SECURE_XDS, name, roots),
                 ask.http(pod, MONITORING, "/version", "(monitoring)"),
+                ask.secure_page(pod, WEBHOOK, name, roots, "/ready"),
             ],
         )
 

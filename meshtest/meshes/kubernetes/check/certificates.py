@@ -117,19 +117,28 @@ def _workload(subject: str, document: Json, issuing: Sequence[Certificate], now:
     if issuing and not _shared(trusted, issuing):
         yield Finding(ERROR, subject, "trusts another root than the control plane's", f"restart the pod; {remedy}")
         return
+    for other in _chains(document, spiffe=False):
+        if now >= other.ends:
+            message = f"serves a certificate (serial {other.serial}) that expired {span(now - other.ends)} ago"
+            yield Finding(WARNING, subject, message, "renew the secret that the Gateway names as its credentialName")
     leaf = leaves[0]
     yield lifetime(subject, leaf, now, remedy, LATE * (leaf.ends - leaf.begins))
 
 
 def _leaves(document: Json) -> list[Certificate]:
     """The workload's own certificates, the one that ends first in front: by their SPIFFE identity, as Istio issues them."""
-    found = [
-        Certificate.of_envoy(each)
-        for listed in document.get("certificates", ())
-        for each in listed.get("cert_chain", ())[:1]
-        if any(str(name.get("uri", "")).startswith("spiffe://") for name in each.get("subject_alt_names", ()))
-    ]
-    return sorted(found, key=lambda each: each.ends)
+    return sorted(_chains(document, spiffe=True), key=lambda each: each.ends)
+
+
+def _chains(document: Json, spiffe: bool) -> list[Certificate]:
+    """The first certificate of each chain, each once: those with a SPIFFE identity, or the others."""
+    chains = [listed.get("cert_chain") or () for listed in document.get("certificates", ())]
+    first = [chain[0] for chain in chains if chain]
+    return list(dict.fromkeys(Certificate.of_envoy(each) for each in first if _is_spiffe(each) == spiffe))
+
+
+def _is_spiffe(certificate: Json) -> bool:
+    return any(str(name.get("uri", "")).startswith("spiffe://") for name in certificate.get("subject_alt_names", ()))
 
 
 def _shared(some: Sequence[Certificate], others: Sequence[Certificate]) -> bool:

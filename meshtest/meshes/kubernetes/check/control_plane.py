@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from meshtest.meshes.kubernetes.check.answers import Answer, answers
 from meshtest.meshes.kubernetes.check.asking import Asker
 from meshtest.meshes.kubernetes.check.certificates import roots, served
-from meshtest.meshes.kubernetes.check.finding import ERROR, Finding
+from meshtest.meshes.kubernetes.check.finding import ERROR, UNKNOWN, Finding
 from meshtest.meshes.kubernetes.check.pods import Pod
 from meshtest.meshes.kubernetes.check.reading import Place, Reader, each
 from meshtest.meshes.kubernetes.check.rights import CONTROL_PLANE
 from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen, judged, judged_together
 from meshtest.meshes.kubernetes.check.services import HEALTH, gateway, target_port
 from meshtest.meshes.kubernetes.check.survey import Survey
-from meshtest.meshes.kubernetes.check.webhooks import Client, clients, of_istiod, webhooks
+from meshtest.meshes.kubernetes.check.webhooks import Client, clients, elsewhere, of_istiod, webhooks
 from meshtest.meshes.kubernetes.check.workloads import workloads
 
 
@@ -23,13 +23,22 @@ def control_plane(survey: Survey, asker: Asker) -> Iterator[Finding]:
     plane = survey.plane
     yield from _running(survey, plane)
     if not isinstance(plane.pods, Unseen) and not survey.istiods:
-        remedy = "name its namespace (`meshtest check --istio-namespace`), or install Istio"
-        yield Finding(ERROR, f"{plane.name} istiod", "there is no pod with the label app=istiod", remedy)
+        yield _no_istiod(survey)
     ready = [pod for pod in survey.istiods if pod.ready]
     told = each(lambda pod: asker.istiod(pod, _server_name(pod), survey.root), ready)
     yield from judged_together(told, f"{plane.name} istiod ports", lambda found: _answered(survey, found))
     subject = f"{plane.name} configmap/istio-ca-root-cert"
     yield from judged(survey.roots[plane.name], subject, lambda pem: roots(plane.name, pem, (), survey.now))
+
+
+def _no_istiod(survey: Survey) -> Finding:
+    subject = f"{survey.plane.name} istiod"
+    url = "" if isinstance(survey.configurations, Unseen) else elsewhere(survey.configurations)
+    if url:
+        remedy = "ask those who run it: its proxies are seen to be in sync only by probing"
+        return Finding(UNKNOWN, subject, f"not seen: sidecars are injected from outside of the cluster ({url})", remedy)
+    remedy = "name its namespace (`meshtest check --istio-namespace`), or install Istio"
+    return Finding(ERROR, subject, "there is no pod with the label app=istiod", remedy)
 
 
 def _answered(survey: Survey, told: Sequence[Sequence[Answer]]) -> Iterator[Finding]:

@@ -24,7 +24,8 @@ def preflight(
 ) -> list[Finding]:
     """Check a cluster before tests run in `namespaces`; MeshError with what to do if something is wrong.
 
-    `istio` is the namespace of the control plane. What is only a warning, or cannot be seen, is returned with all else.
+    `istio` is the namespace of the control plane; the ingress gateway is found, if no `entrance` is given.
+    What is only a warning, or cannot be seen, is returned with all else.
     """
     found = check(api, namespaces, istio=istio, entrance=entrance)
     wrong = [each for each in found if each.severity == ERROR]
@@ -39,7 +40,7 @@ def check(
 ) -> list[Finding]:
     """All that was found, good and bad; MeshError only if the API server does not answer."""
     reader, asked = Reader(api), api.with_patience(_PATIENCE)
-    survey = read(reader, tuple(dict.fromkeys(namespaces)), istio, entrance or Entrance(istio))
+    survey = read(reader, tuple(dict.fromkeys(namespaces)), istio, entrance)
     return list(_findings(asked, reader, Asker(asked), survey))
 
 

@@ -20,15 +20,26 @@ Concerned = Mapping[tuple[str, str], Sequence[Pod]]
 
 
 def proxies(survey: Survey, asker: Asker) -> Iterator[Finding]:
-    """All of the gateway's and the sidecars' proxies that are ready; of others it is said that they are not."""
-    concerned = {(CONTROL_PLANE, survey.gateway_place.name): [pod for pod in survey.gateways if pod.ready]}
-    for name, place in survey.tested.items():
-        concerned[TESTED, name] = [pod for pod in place.living if pod.proxied and pod.ready]
-    concerned = {where: pods for where, pods in concerned.items() if pods}
+    """All gateways' and sidecars' proxies that are ready; of others it is said that they are not."""
+    concerned = _concerned(survey)
     istiods = [pod for pod in survey.istiods if pod.ready]
-    if not concerned or not istiods:
-        return
-    listed = asker.proxies(istiods, [pod.proxy for pods in concerned.values() for pod in pods])
+    if concerned and (istiods or isinstance(survey.plane.pods, Unseen)):
+        yield from _synced(survey, asker, istiods, concerned)
+    for (where, name), pods in concerned.items():
+        yield from _certificates(survey, asker.certificates(where, pods), name)
+
+
+def _concerned(survey: Survey) -> Concerned:
+    found = {(CONTROL_PLANE, place.name): survey.of_mesh(place)[1] for place in (survey.plane, survey.gateway_place)}
+    found |= {(TESTED, name): place.living for name, place in survey.tested.items()}
+    ready = {where: [pod for pod in pods if pod.proxied and pod.ready] for where, pods in found.items()}
+    return {where: pods for where, pods in ready.items() if pods}
+
+
+def _synced(survey: Survey, asker: Asker, istiods: Sequence[Pod], concerned: Concerned) -> Iterator[Finding]:
+    wanted = [pod.proxy for pods in concerned.values() for pod in pods]
+    unseen = survey.plane.pods if isinstance(survey.plane.pods, Unseen) else None
+    listed = unseen or asker.proxies(istiods, wanted)
     if isinstance(listed, Unseen):
         yield listed.finding("proxies")
         for (where, _), pods in concerned.items():
@@ -37,8 +48,6 @@ def proxies(survey: Survey, asker: Asker) -> Iterator[Finding]:
         for (_, name), pods in concerned.items():
             yield from synced(name, [pod.proxy for pod in pods], listed)
     yield from _versions(asker, istiods, concerned, listed)
-    for (where, name), pods in concerned.items():
-        yield from _certificates(survey, asker.certificates(where, pods), name)
 
 
 def _versions(

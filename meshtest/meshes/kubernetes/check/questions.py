@@ -109,7 +109,7 @@ class Questions:
         return _answer(pod, port, "gRPC in the clear", ask)
 
     def secure_grpc(self, pod: Pod, port: int, name: str, roots: str | None) -> Answer:
-        """Whether a port speaks gRPC over TLS and proves a name."""
+        """Whether a port speaks gRPC over TLS and proves a name; with the certificate that it shows."""
 
         def ask() -> str:
             with self._connected(pod, port) as connection, secured(connection, name, roots, "h2") as channel:
@@ -117,7 +117,7 @@ class Questions:
             return "(XDS over TLS)" if roots else "(XDS over TLS; its certificate was not verified)"
 
         answer = _answer(pod, port, f"gRPC over TLS as {name}", ask)
-        return replace(answer, certificate=self._shown(pod, port, name, "h2"))
+        return replace(answer, certificate=self._shown(pod, port, name))
 
     def secure_page(self, pod: Pod, port: int, name: str, roots: str | None, path: str) -> Answer:
         """Whether a port has a page over TLS and proves a name."""
@@ -127,16 +127,15 @@ class Questions:
                 page(channel, path)
             return "(webhooks)"
 
-        answer = _answer(pod, port, f"GET {path} over TLS as {name}", ask)
-        return replace(answer, certificate=self._shown(pod, port, name, "http/1.1"))
+        return _answer(pod, port, f"GET {path} over TLS as {name}", ask)
 
     def _connected(self, pod: Pod, port: int) -> socket.socket:
         return self._api.forward(pod.namespace, pod.name, port)
 
-    def _shown(self, pod: Pod, port: int, name: str, protocol: str) -> Certificate | None:
+    def _shown(self, pod: Pod, port: int, name: str) -> Certificate | None:
         """The certificate that a port shows, whoever trusts it; None if it shows none."""
         try:
-            with self._connected(pod, port) as connection, secured(connection, name, None, protocol) as channel:
+            with self._connected(pod, port) as connection, secured(connection, name, None, "h2") as channel:
                 shown = channel.getpeercert(binary_form=True)
         except OSError:
             return None

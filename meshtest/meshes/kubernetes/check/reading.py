@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from meshtest.meshes.kubernetes.api import Api, Missing, Refused
 from meshtest.meshes.kubernetes.check.pods import Pod
-from meshtest.meshes.kubernetes.check.rights import CLUSTER, RIGHTS, Right, needed, unseen
+from meshtest.meshes.kubernetes.check.rights import CLUSTER, CONTROL_PLANE, RIGHTS, Right, needed, unseen
 from meshtest.meshes.kubernetes.check.seen import Json, Seen, Unseen
 
 T = TypeVar("T")
@@ -81,6 +81,16 @@ class Reader:
     def service(self, namespace: str, name: str, where: str) -> Seen[Json | None]:
         """A Service; None if there is none of that name."""
         return self._object(f"/api/v1/namespaces/{namespace}/services/{name}", where, "services", namespace)
+
+    def gateways(self, control_plane: str) -> list[tuple[str, str]]:
+        """Namespace and name of the Services that lead to Istio's ingress gateway, as far as Services can be seen."""
+        found = self._list("/api/v1/services", CLUSTER, ("", "services"))
+        if isinstance(found, Unseen):
+            place = f"/api/v1/namespaces/{control_plane}/services"
+            found = self._list(place, CONTROL_PLANE, ("", "services"), control_plane)
+        services = [] if isinstance(found, Unseen) else found
+        selected = [one for one in services if (one["spec"].get("selector") or {}).get("istio") == "ingressgateway"]
+        return [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in selected]
 
     def root(self, namespace: str, where: str) -> Seen[str | None]:
         """The roots (PEM) that proxies of a namespace are told to trust; None if they have not been told."""

@@ -168,10 +168,11 @@ RIGHTS = (
 )
 
 
-def needed(where: str, group: str, resource: str, verb: str = "get") -> Right:
-    """The right by which something may be done to a resource there; KeyError if meshtest asks for none."""
+def needed(where: str, group: str, resource: str, verb: str = "") -> Right:
+    """The right by which something may be done to a resource there (by default: be read); KeyError if meshtest asks for none."""
+    verbs = {verb} if verb else {"get", "list"}
     for right in RIGHTS:
-        if (right.where, right.group) == (where, group) and resource in right.resources and verb in right.verbs:
+        if (right.where, right.group) == (where, group) and resource in right.resources and verbs & set(right.verbs):
             return right
     raise KeyError(f"no right to {verb} {resource} of {group or 'the core group'} in the {where}")
 

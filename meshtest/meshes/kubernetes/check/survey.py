@@ -21,16 +21,14 @@ _GATEWAY = {"matchExpressions": [{"key": "istio", "operator": "Exists"}]}  # gat
 
 @dataclass(frozen=True)
 class Entrance:
-    """The ingress gateway by its Service; the defaults are those of Istio's default profile."""
+    """The ingress gateway by its Service; as Istio's default profile names it."""
 
     namespace: str = ISTIO_SYSTEM
     service: str = "istio-ingressgateway"
 
     @classmethod
-    def of(cls, text: str | None, istio: str) -> Entrance:
-        """Of `namespace/service` as people give it (ValueError if it is not); of nothing, Istio's default in the namespace of istiod."""
-        if text is None:
-            return cls(istio)
+    def of(cls, text: str) -> Entrance:
+        """Of `namespace/service` as people give it; ValueError if it is not."""
         namespace, slash, service = text.partition("/")
         if not (namespace and slash and service) or "/" in service:
             raise ValueError(f"{text!r} is no namespace and Service, as in {cls()}")
@@ -79,7 +77,7 @@ class Survey:
     def labels(self) -> list[Mapping[str, str]] | None:
         """The labels of the namespaces under test; None if not all are known, or none is named."""
         found = [each for each in self.namespaces.values() if each is not None]
-        known = [labels_of(each) for each in found if not isinstance(each, Unseen)]
+        known: list[Mapping[str, str]] = [labels_of(each) for each in found if not isinstance(each, Unseen)]
         return known if known and len(known) == len(found) else None
 
     def of_mesh(self, place: Place) -> tuple[list[Json], list[Pod]]:
@@ -102,8 +100,9 @@ def _labels(controller: Json) -> Mapping[str, str]:
     return (controller["spec"]["template"].get("metadata") or {}).get("labels") or {}
 
 
-def read(reader: Reader, names: Collection[str], control_plane: str, entrance: Entrance) -> Survey:
-    """Read all that the API server tells."""
+def read(reader: Reader, names: Collection[str], control_plane: str, entrance: Entrance | None) -> Survey:
+    """Read all that the API server tells; without an `entrance`, the gateway is found by the label that Istio gives it."""
+    entrance = entrance or next((Entrance(*one) for one in reader.gateways(control_plane)), Entrance(control_plane))
     namespaces = dict(zip(names, each(lambda name: reader.namespace(name, TESTED), names), strict=True))
     there = [name for name, found in namespaces.items() if found is not None]
     planes = list(dict.fromkeys((control_plane, entrance.namespace)))

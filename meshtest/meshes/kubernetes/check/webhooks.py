@@ -43,6 +43,12 @@ def client(webhook: Json) -> Client | None:
     return Client(service["namespace"], service["name"], int(service.get("port") or 443), bundle)
 
 
+def elsewhere(configurations: Sequence[Json]) -> str:
+    """The URL at which sidecars are injected by a control plane that runs outside of the cluster; empty if there is none."""
+    urls = [webhook["clientConfig"].get("url", "") for each in configurations for webhook in _webhooks(each)]
+    return next((url for url in urls if "/inject" in url), "")
+
+
 def of_istiod(configurations: Sequence[Json], control_plane: str) -> list[Json]:
     """Those configurations that ask an istiod of this control plane."""
     return [each for each in configurations if any(_asks(webhook, control_plane) for webhook in _webhooks(each))]
