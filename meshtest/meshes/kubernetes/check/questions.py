@@ -36,6 +36,8 @@ def page(connection: socket.socket, path: str) -> bytes:
     try:
         answer = client.getresponse()
         body = answer.read()
+    except http.client.RemoteDisconnected:
+        raise  # an OSError, as others are that say nothing of HTTP
     except http.client.HTTPException as error:
         raise ValueError(f"no HTTP: {error or type(error).__name__}") from error
     if answer.status != 200:
@@ -49,14 +51,16 @@ def settings(connection: socket.socket) -> None:
     greeting = H2Connection(H2Configuration(client_side=True))
     greeting.initiate_connection()
     connection.sendall(greeting.data_to_send())
+    said = b""
     while data := connection.recv(65536):
+        said += data
         try:
             events = greeting.receive_data(data)
-        except ProtocolError as error:
-            raise ValueError(f"no HTTP/2: {error or data[:40]!r}") from error
+        except ProtocolError:
+            break
         if any(isinstance(event, RemoteSettingsChanged) for event in events):
             return
-    raise ValueError("the connection ended without an answer")
+    raise ValueError(f"no HTTP/2, but {said[:40]!r}" if said else "the connection ended without an answer")
 
 
 def secured(connection: socket.socket, name: str, roots: str | None, protocol: str) -> ssl.SSLSocket:

@@ -174,7 +174,7 @@ def needed(where: str, group: str, resource: str, verb: str = "") -> Right:
     for right in RIGHTS:
         if (right.where, right.group) == (where, group) and resource in right.resources and verbs & set(right.verbs):
             return right
-    raise KeyError(f"no right to {verb} {resource} of {group or 'the core group'} in the {where}")
+    raise KeyError(f"no right to {verb or 'read'} {resource} of {group or 'the core group'} in the {where}")
 
 
 def unseen(words: str, right: Right, namespace: str) -> Unseen:

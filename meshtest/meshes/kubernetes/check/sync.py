@@ -13,7 +13,7 @@ from meshtest.meshes.kubernetes.check.seen import Json
 
 SYNCED, STALE, NOT_SENT, REJECTED = "SYNCED", "STALE", "NOT SENT", "ERROR"
 _SHORT = {
-    "Survey": "CDS",
+    "Cluster": "CDS",
     "Listener": "LDS",
     "RouteConfiguration": "RDS",
     "ClusterLoadAssignment": "EDS",
