@@ -142,7 +142,7 @@ def _declined(pod: Pod) -> str:
 def _missing(namespace: Json, pods: Sequence[Pod]) -> Iterator[Finding]:
     name, since = namespace["metadata"]["name"], _labelled(namespace)
     for pod in pods:
-        older = since is not None and pod.created < since
+        older = since is not None and pod.created <= since  # both in whole seconds
         why = (
             f"it is older than the label of namespace {name}"
             if older

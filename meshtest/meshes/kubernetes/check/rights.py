@@ -12,8 +12,8 @@ from meshtest.meshes.kubernetes.check.seen import Json, Unseen
 TESTED, CONTROL_PLANE, CLUSTER = "tested", "control plane", "cluster"
 """Where a right is needed: in each namespace under test, in those of istiod and of the gateway, or in the cluster as a whole."""
 
-READ = ("get", "list", "watch")
-WRITE = ("create", "patch", "update", "delete")
+READ = ("get", "list")
+WRITE = ("create", "update", "patch", "delete")
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,31 @@ RIGHTS = (
     ),
     Right(
         TESTED,
-        "",
-        ("configmaps", "secrets"),
+        "networking.istio.io",
+        ("envoyfilters",),
         (*READ, *WRITE),
-        "how objects were before a run changed them, so that a later run can restore them",
+        "one that has proxies log tests' requests with all that verdicts need",
+    ),
+    Right(
+        TESTED,
+        "",
+        ("configmaps",),
+        (*READ, *WRITE),
+        "how objects were before a run changed them, so that a later run can restore them; the root that sidecars trust",
+    ),
+    Right(
+        TESTED,
+        "",
+        ("secrets",),
+        (*READ, *WRITE),
+        "the same of Secrets",
+        "tests cannot apply Secrets",
     ),
     Right(
         TESTED,
         "coordination.k8s.io",
         ("leases",),
-        (*READ, *WRITE),
+        ("get", "create", "update", "delete"),
         "one run at a time in a namespace",
     ),
     Right(TESTED, "", ("namespaces",), ("get",), "whether it asks for sidecars"),
@@ -103,7 +118,7 @@ RIGHTS = (
         ("pods/portforward",),
         FORWARD,
         "behaviour on demand, traffic from a workload's own pod, certificates and statistics of sidecars",
-        "mesh and egress traffic and behaviour on demand; only the ingress gateway is tested",
+        "no behaviour on demand, and no traffic but through the ingress gateway",
     ),
     Right(TESTED, "", ("pods/log",), ("get",), "access logs of sidecars", "evidence says less"),
     Right(TESTED, "", ("events",), ("get", "list"), "why a pod is not ready", "findings and evidence say less"),
@@ -133,7 +148,7 @@ RIGHTS = (
         FORWARD,
         "whether istiod answers and proxies have what it sent; the gateway's health, configuration and certificates, "
         "and the gateway itself where nothing else leads to it",
-        "that a rule is in force is found by probing; the gateway must be reachable from here",
+        "whether a rule is in force is found by probing; the gateway must be reachable from here",
     ),
     Right(CONTROL_PLANE, "", ("pods/log",), ("get",), "access logs of the gateway", "evidence says less"),
     Right(CONTROL_PLANE, "", ("events",), ("get", "list"), "why a pod is not ready", "findings say less"),
