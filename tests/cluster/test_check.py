@@ -317,6 +317,7 @@ def test_with_the_documented_role(api, asking, account, granted):
 
 def test_the_command(api, context, namespace, capsys):
     """It prints a table, or JSON, and its exit status says whether something is wrong."""
+    awaited(lambda: has_root(api, namespace))
     assert main(["check", "--kube-context", context, "--mesh-namespace", namespace]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["STATUS", "SUBJECT", "FOUND"]

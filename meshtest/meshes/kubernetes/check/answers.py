@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from meshtest.meshes.kubernetes.check.certificates import Certificate
-from meshtest.meshes.kubernetes.check.finding import ERROR, OK, Finding
+from meshtest.meshes.kubernetes.check.finding import ERROR, OK, WARNING, Finding
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a port of a pod answered: `said` in words, or the `error`; the certificate that it showed, if it speaks TLS."""
+    """What a port of a pod answered: `said` in words, or the `error`; the certificate that it showed, if it speaks TLS.
+
+    The mesh goes on without what is not `essential`.
+    """
 
     namespace: str
     pod: str
@@ -20,6 +23,7 @@ class Answer:
     said: str = ""
     error: str = ""
     certificate: Certificate | None = None
+    essential: bool = True
 
 
 def answers(given: Sequence[Answer]) -> Iterator[Finding]:
@@ -34,4 +38,5 @@ def answers(given: Sequence[Answer]) -> Iterator[Finding]:
             if each.error:
                 message = f"does not answer {each.question}: {each.error}"
                 remedy = f"kubectl -n {namespace} logs {pod}; kubectl -n {namespace} describe pod {pod}"
-                yield Finding(ERROR, f"{namespace} pod/{pod} port {each.port}", message, remedy)
+                severity = ERROR if each.essential else WARNING
+                yield Finding(severity, f"{namespace} pod/{pod} port {each.port}", message, remedy)

@@ -56,9 +56,9 @@ def _versions(
     ours = {pod.proxy for pods in concerned.values() for pod in pods}
     found = [] if isinstance(listed, Unseen) else [one for one in listed if one["proxy"] in ours]
     said = {one["proxy"]: one.get("istio_version", "") for one in found}
-    told = each(asker.version, istiods)
-    names = [pod.name for pod in istiods]
-    yield from judged_together(told, "istio versions", lambda texts: istio(dict(zip(names, texts, strict=True)), said))
+    told = zip(istiods, each(asker.version, istiods), strict=True)
+    pairs = [text if isinstance(text, Unseen) else (pod.name, text) for pod, text in told]
+    yield from judged_together(pairs, "istio versions", lambda known: istio(dict(known), said))
 
 
 def _certificates(survey: Survey, listed: Mapping[str, Seen[Json]], name: str) -> Iterator[Finding]:

@@ -103,14 +103,14 @@ class Questions:
         return _answer(pod, port, f"GET {path}", lambda: (self.page(pod, port, path), said)[1])
 
     def grpc(self, pod: Pod, port: int) -> Answer:
-        """Whether a port speaks gRPC in the clear."""
+        """Whether a port speaks gRPC in the clear; proxies use the one over TLS, unless they are told otherwise."""
 
         def ask() -> str:
             with self._connected(pod, port) as connection:
                 settings(connection)
             return "(XDS)"
 
-        return _answer(pod, port, "gRPC in the clear", ask)
+        return replace(_answer(pod, port, "gRPC in the clear", ask), essential=False)
 
     def secure_grpc(self, pod: Pod, port: int, name: str, roots: str | None) -> Answer:
         """Whether a port speaks gRPC over TLS and proves a name; with the certificate that it shows."""
@@ -141,7 +141,7 @@ class Questions:
         try:
             with self._connected(pod, port) as connection, secured(connection, name, None, "h2") as channel:
                 shown = channel.getpeercert(binary_form=True)
-        except OSError:
+        except (OSError, MeshError):
             return None
         return Certificate.of(x509.load_der_x509_certificate(shown)) if shown else None
 
