@@ -74,7 +74,14 @@ def _remedy(status: int) -> str:
 class _Unverified(urllib3.connection.HTTPSConnection):
     """The user's kubeconfig says that certificates are not looked at: urllib3 need not warn of each request, as kubectl does not."""
 
-    proxy_is_verified = True
+    @property
+    def proxy_is_verified(self) -> bool:
+        """What keeps it from warning; urllib3 sets it to something else when a connection ends."""
+        return True
+
+    @proxy_is_verified.setter
+    def proxy_is_verified(self, value: bool | None) -> None:
+        pass
 
 
 class _UnverifiedPool(urllib3.HTTPSConnectionPool):
