@@ -6,6 +6,7 @@ MeshError says what was asked, of whom and how often.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import socket
@@ -107,6 +108,12 @@ class Api:
         """Its URL."""
         return str(self._client.configuration.host)
 
+    def with_patience(self, seconds: float) -> Api:
+        """The same, with less (or more) patience: for questions whose failure is an answer, too."""
+        other = copy.copy(self)
+        other._patience = seconds
+        return other
+
     def close(self) -> None:
         """Close its connections; a later request opens them again."""
         self._client.close()
@@ -196,9 +203,16 @@ class Api:
         opened = self._websocket(path, {"ports": port}, lambda *given: _Forwarded(create_websocket(*given), [port]))
         return socket.socket(fileno=opened.socket(port).detach())
 
-    def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
-        """Whether the user has a right, as `kubectl auth can-i` asks; an empty namespace means all."""
-        asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "subresource": subresource}
+    def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "", name: str = "") -> bool:
+        """Whether the user has a right, as `kubectl auth can-i` asks; an empty namespace means all, an empty name any."""
+        asked = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "namespace": namespace,
+            "subresource": subresource,
+            "name": name,
+        }
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
         body = {**review, "spec": {"resourceAttributes": asked}}
         answer = self.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
