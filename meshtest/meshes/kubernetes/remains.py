@@ -1,0 +1,83 @@
+"""What runs that were killed have left in a namespace, and how it goes back; only for who holds the namespace's Lease."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from meshtest.errors import MeshError
+from meshtest.meshes.kubernetes import records
+from meshtest.meshes.kubernetes.api import Api, Json
+from meshtest.meshes.kubernetes.foreign import Change
+from meshtest.meshes.kubernetes.record import ABANDONED, RECORD, Record
+from meshtest.meshes.kubernetes.record import records as complete
+from meshtest.meshes.kubernetes.restoration import restore
+from meshtest.meshes.kubernetes.state import RUN
+
+
+@dataclass(frozen=True)
+class Remains:
+    """`objects`: what was touched, the last first, each with its records by number. `scraps` keep records of what was not."""
+
+    objects: tuple[tuple[Record, ...], ...]
+    scraps: tuple[Json, ...]
+    abandoned: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.objects or self.scraps)
+
+
+@dataclass(frozen=True)
+class Mended:
+    """One object taken back: it was `deleted` or `restored`; `change` is what someone else had done to it."""
+
+    action: str
+    title: str
+    run: str
+    change: Change | None = None
+
+    def __str__(self) -> str:
+        others = f"; but {self.change}" if self.change else ""
+        return f"{self.action:<8} {self.title} (run {self.run}){others}"
+
+
+def remains(api: Api, namespace: str) -> Remains:
+    """What is left in a namespace, of any run."""
+    found = records.read(api, namespace)
+    whole, scraps = complete(found)
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for each in whole:
+        groups[each.run, each.id.rpartition("-")[0]].append(each)
+    touched = [tuple(group) for group in groups.values() if group[0].number == 0]
+    rest = {(each.run, each.id) for group in groups.values() if group[0].number for each in group}
+    labelled = [each for each in found if _names(each) in rest]
+    abandoned = [
+        f"{each['kind']} {each['metadata']['name']}" for each in found if ABANDONED in each["metadata"]["labels"]
+    ]
+    return Remains(tuple(reversed(touched)), (*scraps, *labelled), tuple(abandoned))
+
+
+def mend(api: Api, namespace: str) -> list[Mended]:
+    """Take back all that is left; MeshError for what cannot be, after the rest was."""
+    left = remains(api, namespace)
+    records.remove(api, left.scraps)
+    done: list[Mended] = []
+    errors: list[str] = []
+    for kept in left.objects:
+        try:
+            done.append(mended(kept[0], restore(api, kept)))
+        except MeshError as error:
+            errors.append(str(error))
+    if errors:
+        raise MeshError("\n".join(errors))
+    return done
+
+
+def mended(first: Record, change: Change | None = None) -> Mended:
+    """What becomes of an object whose first record this is."""
+    return Mended("deleted" if first.before is None else "restored", first.title, first.run, change)
+
+
+def _names(holder: Json) -> tuple[str, str]:
+    labels = holder["metadata"]["labels"]
+    return labels[RUN], labels[RECORD]
