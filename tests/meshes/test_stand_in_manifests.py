@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +18,7 @@ import yaml
 
 from meshtest.bookinfo.pod import read_pod
 from meshtest.cli import main
+from meshtest.errors import ResourceError
 from meshtest.meshes.kubernetes.manifests import Manifests, Wishes
 from meshtest.meshes.kubernetes.pods import speaks_tls
 from meshtest.meshes.local.stand_in import workloads
@@ -25,6 +26,7 @@ from meshtest.resources.manifest import read_files, read_objects, read_text
 from meshtest.resources.resource import Resource
 from meshtest.topology.default import bookinfo
 from meshtest.topology.topology import topology
+from tests.cluster.image import lay_out
 from tests.meshes.manifests import TCP_ECHO
 from tests.meshes.places import placed
 
@@ -145,10 +147,8 @@ spec:
     template = owner["spec"]["template"]
     other, ratings = template["spec"]["containers"]
     assert owner["metadata"]["namespace"] == "shop"
-    assert template["metadata"] == {
-        "labels": {"app": "ratings", "sidecar.istio.io/inject": "false"},
-        "annotations": {"a": "b"},
-    }
+    assert template["metadata"]["labels"] == {"app": "ratings", "sidecar.istio.io/inject": "false"}
+    assert template["metadata"]["annotations"]["a"] == "b"
     assert other == {"name": "other", "image": "busybox"}
     assert ratings["env"][0] == {"name": "SERVICE_VERSION", "value": "v-faulty"}
     assert ratings["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
@@ -159,6 +159,33 @@ spec:
     assert template["spec"]["securityContext"]["sysctls"] == [
         {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
     ]
+
+
+PROXY_CONFIGS = [
+    (None, {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}}),
+    ("concurrency: 1", {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}, "concurrency": 1}),
+    ("proxyStatsMatcher: {inclusionPrefixes: [cluster]}", {"proxyStatsMatcher": {"inclusionPrefixes": ["cluster"]}}),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), PROXY_CONFIGS)
+def test_statistics(given: str | None, expected: Json) -> None:
+    """Sidecars of stand-ins keep all statistics, unless the manifest says which."""
+    found = copy.deepcopy([dict(each.body) for each in bookinfo() if each.name == "ratings-v1"])
+    if given:
+        found[0]["spec"]["template"]["metadata"]["annotations"] = {"proxy.istio.io/config": given}
+    [template] = pods(made(read_objects(found))).values()
+    assert json.loads(template["metadata"]["annotations"]["proxy.istio.io/config"]) == expected
+
+
+def test_wrong_proxy_config() -> None:
+    """An annotation that is no ProxyConfig is an error that names the object."""
+    found = copy.deepcopy([dict(each.body) for each in bookinfo() if each.name == "ratings-v1"])
+    found[0]["spec"]["template"]["metadata"]["annotations"] = {"proxy.istio.io/config": "[1]"}
+    with pytest.raises(
+        ResourceError, match=r"proxy\.istio\.io/config of Deployment default/ratings-v1 is no ProxyConfig"
+    ):
+        made(read_objects(found))
 
 
 def test_the_files_are_not_changed() -> None:
@@ -234,24 +261,9 @@ def test_command_without_anything(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert f"{file}:1: left out: Deployment default/a" in said
 
 
-def instructions() -> list[tuple[str, str]]:
-    text = (PACKAGE / "bookinfo" / "Containerfile").read_text()
-    lines = [line.partition(" ") for line in text.splitlines() if line and not line.startswith("#")]
-    return [(word, rest) for word, _, rest in lines]
-
-
 def test_the_image_has_what_it_needs(tmp_path: Path) -> None:
     """What the Containerfile copies is enough for a pod to start and to speak TLS."""
-    for word, rest in instructions():
-        if word == "COPY":
-            *sources, target = rest.split()
-            place = tmp_path / target.strip("/")
-            for source in sources:
-                if (PACKAGE / source).is_dir():
-                    shutil.copytree(PACKAGE / source, place, ignore=shutil.ignore_patterns("__pycache__"))
-                else:
-                    place.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(PACKAGE / source, place)
+    lay_out(tmp_path)
     modules = "pod, relay, productpage, reviews, ratings, details, echo, tls"
     code = f"import meshtest; from meshtest.bookinfo import {modules}; from meshtest.authority import Authority; Authority.new(); print(meshtest.__file__)"
     # -P and the place in front of it: this checkout is installed in the environment of the tests

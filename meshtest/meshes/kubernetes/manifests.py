@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from meshtest.bookinfo.ports import PROBE
+from meshtest.errors import ResourceError
 from meshtest.meshes.stand_in import BOOKINFO, ECHO, LINES, certified, containers, kind_of, prefix, speech
+from meshtest.resources.document import parse
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.protocol import Protocol
@@ -27,7 +29,9 @@ Json = dict[str, Any]
 IMAGE = "localhost/meshtest-bookinfo:1"
 _OURS = ("meshtest-bookinfo", "tcp-echo-server", *(f"examples-bookinfo-{each}-" for each in BOOKINFO))
 _OWNERS = ("Deployment", "StatefulSet", "Pod")
-_LOCALITY, _INJECT = "istio-locality", "sidecar.istio.io/inject"
+_LOCALITY, _INJECT, _PROXY = "istio-locality", "sidecar.istio.io/inject", "proxy.istio.io/config"
+# A sidecar keeps few of Envoy's statistics unless it is told to: none of requests, limits or ejections.
+_ALL_STATISTICS = {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
 _USER = 1000
 _UNPRIVILEGED = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _PRIVILEGED_PORTS = 1024
@@ -111,6 +115,8 @@ class Manifests:
 
     def _label(self, metadata: Json, instance: Instance) -> None:
         labels = metadata["labels"] = {_INJECT: "true", **(metadata.get("labels") or {})}
+        annotations = metadata["annotations"] = {**(metadata.get("annotations") or {})}
+        annotations[_PROXY] = _all_statistics(annotations.get(_PROXY) or "{}", instance)
         where = self._topology.locality(instance)
         if self._wishes.localities and where:
             labels[_LOCALITY] = where.label.rstrip("/").replace("/", ".")
@@ -150,6 +156,17 @@ class Manifests:
             "seccompProfile": {"type": "RuntimeDefault"},
         }
         container.setdefault("resources", {"requests": {"cpu": "10m", "memory": "40Mi"}})
+
+
+def _all_statistics(given: str, instance: Instance) -> str:
+    """A sidecar's own configuration (`proxy.istio.io/config`), so that it keeps all statistics unless it says which."""
+    found = parse(given, f"the annotation {_PROXY} of {instance.resource} at {instance.resource.where()}")
+    config = found[0].value if found else {}
+    if not isinstance(config, dict):
+        raise ResourceError(
+            f"{instance.resource.where()}: the annotation {_PROXY} of {instance.resource} is no ProxyConfig: {given!r}"
+        )
+    return json.dumps({**_ALL_STATISTICS, **config})
 
 
 def _is_ours(container: Mapping[str, Any]) -> bool:
