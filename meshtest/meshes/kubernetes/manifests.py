@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from meshtest.bookinfo.ports import PROBE
+from meshtest.errors import ResourceError
 from meshtest.meshes.stand_in import BOOKINFO, ECHO, LINES, certified, containers, kind_of, prefix, speech
+from meshtest.resources.document import parse
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.protocol import Protocol
@@ -27,10 +29,10 @@ Json = dict[str, Any]
 IMAGE = "localhost/meshtest-bookinfo:1"
 _OURS = ("meshtest-bookinfo", "tcp-echo-server", *(f"examples-bookinfo-{each}-" for each in BOOKINFO))
 _OWNERS = ("Deployment", "StatefulSet", "Pod")
-_LOCALITY, _INJECT = "istio-locality", "sidecar.istio.io/inject"
-_PROXY = "proxy.istio.io/config"
-# One worker thread, with which a circuit breaker's limits are exact, and all of Envoy's statistics, of which Istio's proxies keep few.
-_PROXY_CONFIG = 'concurrency: 1\nproxyStatsMatcher:\n  inclusionRegexps: [".*"]\n'
+_LOCALITY, _INJECT, _PROXY = "istio-locality", "sidecar.istio.io/inject", "proxy.istio.io/config"
+# One worker thread, with which a circuit breaker's limits are exact, and all of Envoy's statistics: Istio's sidecars keep few, none of
+# requests, limits or ejections.
+_AS_LOCALLY = {"concurrency": 1, "proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
 _USER = 1000
 _UNPRIVILEGED = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _PRIVILEGED_PORTS = 1024
@@ -114,8 +116,9 @@ class Manifests:
 
     def _label(self, metadata: Json, instance: Instance) -> None:
         labels = metadata["labels"] = {_INJECT: "true", **(metadata.get("labels") or {})}
+        annotations = metadata["annotations"] = {**(metadata.get("annotations") or {})}
+        annotations[_PROXY] = _as_locally(annotations.get(_PROXY) or "{}", instance)
         where = self._topology.locality(instance)
-        metadata["annotations"] = {_PROXY: _PROXY_CONFIG, **(metadata.get("annotations") or {})}
         if self._wishes.localities and where:
             labels[_LOCALITY] = where.label.rstrip("/").replace("/", ".")
 
@@ -154,6 +157,17 @@ class Manifests:
             "seccompProfile": {"type": "RuntimeDefault"},
         }
         container.setdefault("resources", {"requests": {"cpu": "10m", "memory": "40Mi"}})
+
+
+def _as_locally(given: str, instance: Instance) -> str:
+    """A sidecar's own configuration (`proxy.istio.io/config`), so that it keeps all statistics unless it says which."""
+    found = parse(given, f"the annotation {_PROXY} of {instance.resource} at {instance.resource.where()}")
+    config = found[0].value if found else {}
+    if not isinstance(config, dict):
+        raise ResourceError(
+            f"{instance.resource.where()}: the annotation {_PROXY} of {instance.resource} is no ProxyConfig: {given!r}"
+        )
+    return json.dumps({**_AS_LOCALLY, **config})
 
 
 def _is_ours(container: Mapping[str, Any]) -> bool:

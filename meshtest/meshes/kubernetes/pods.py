@@ -25,6 +25,7 @@ Json = dict[str, Any]
 _STAND_IN = "MESHTEST_STAND_IN"
 _UNDER_WAY = "/stats?filter=%5E%28cluster%7Chttp%29%5C.inbound.*_rq%28_pending%29%3F_active%24&type=Gauges&format=json"
 _LOOK = 0.05
+_REPLACED = 120.0  # seconds; a pod with a sidecar takes some to end and some to start
 
 
 class Proof(Protocol):
@@ -42,11 +43,19 @@ class Proof(Protocol):
 class ClusterPods(Pods):
     """Those of the workloads in `topology()`, which may change: pods come and go.
 
-    `owner` names the run to the pods, which take back by themselves what they were told by one that is gone. `told` waits for the proxies.
+    `owner` names the run to the pods, which take back by themselves what they were told by one that is gone. `told` waits for the proxies,
+    `look` makes `topology()` be that of now.
     """
 
-    def __init__(self, api: Api, owner: str, topology: Callable[[], Topology], told: Told) -> None:
-        self._api, self._topology = api, topology
+    def __init__(
+        self,
+        api: Api,
+        owner: str,
+        topology: Callable[[], Topology],
+        told: Told,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._api, self._topology, self._told, self._look = api, topology, told, look
         self._channels = Channels(partial(_channel, api, owner))
         self._readiness = Readiness(api, self._channels.command, lambda: topology().instances, told)
         super().__init__(self._played, self._tell, self._readiness.set_unready, self._finished)
@@ -64,6 +73,34 @@ class ClusterPods(Pods):
         wanted = [each.full_name for each in self._topology().instances if not each.gateway and speaks_tls(each)]
         if wanted:
             self._channels.command("prove", instances=wanted, authority=[authority.pem, authority.key], trusted=trusted)
+
+    def delete(self, workload: str, instance: int | None = None) -> None:
+        """Delete pods, as `kubectl delete pod` does: they end as Kubernetes ends them, and whoever owns them makes others.
+
+        Returns when the old are gone, and as many new ones are in the endpoints. The topology is looked at anew (`look`) before and after.
+        """
+        before, leaving = self._played(workload), self._of(workload, instance)
+        for each in leaving:
+            self._api.send("DELETE", f"/api/v1/namespaces/{each.namespace}/pods/{each.name}")
+        self._await_others(workload, before, {each.full_name for each in leaving})
+
+    def _await_others(self, workload: str, before: tuple[Instance, ...], gone: set[str]) -> None:
+        deadline = time.monotonic() + _REPLACED
+        while True:
+            self._look()
+            now = self._topology().names.get(workload, ())
+            ready = [each for each in now if each.address not in self._topology().unready]
+            if len(ready) == len(before) == len(now) and not gone.intersection(each.full_name for each in now):
+                break
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"{_REPLACED:g} s after pods of {workload} were deleted {len(ready)} of {len(before)} are ready; "
+                    f"`kubectl -n {before[0].namespace} get pods` shows them"
+                )
+            time.sleep(_LOOK)
+        new = [each for each in now if each.full_name not in {old.full_name for old in before}]
+        self._readiness.wait(new, ready=True)
+        self._told(new, ready=True)
 
     def restore(self) -> None:
         """Take back whatever was done to any instance."""
@@ -96,6 +133,11 @@ class ClusterPods(Pods):
 
     def _under_way(self, instance: Instance) -> int:
         found = json.loads(ask(self._api, instance.namespace, instance.name, _UNDER_WAY))["stats"]
+        if not found:
+            raise MeshError(
+                f"the sidecar of {instance.full_name} keeps no statistics of requests, so that nobody can tell what it has under way; "
+                "`meshtest bookinfo` prints manifests with the annotation proxy.istio.io/config that makes it"
+            )
         return sum(int(each.get("value", 0)) for each in found)
 
 

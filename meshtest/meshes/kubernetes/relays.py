@@ -109,7 +109,7 @@ class Relays:
 
     def _take(self, transport: asyncio.Transport, lead: Lead) -> None:
         """Leads a connection that was made here to where it goes."""
-        task = self._loop.create_task(lead(transport))
+        task = self._loop.create_task(_led(transport, lead))
         self._leading.add(task)
         task.add_done_callback(self._leading.discard)
 
@@ -191,6 +191,15 @@ class Relays:
         finally:
             here.close()
             there.close()
+
+
+async def _led(transport: asyncio.Transport, lead: Lead) -> None:
+    """Whatever goes wrong, nobody is left waiting."""
+    try:
+        await lead(transport)
+    except BaseException:
+        reset(transport)
+        raise
 
 
 class _Caller(asyncio.Protocol):
