@@ -293,12 +293,13 @@ class Api:
             return None
         metadata = body.get("metadata") or {}
         at = f"{path}/{metadata.get('name')}" if method == "POST" else path
-        metadata = {key: value for key, value in metadata.items() if key not in ("resourceVersion", "managedFields")}
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+        wanted = {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
         try:
             found = self.get(at)
         except Missing:
             return None
-        return json.dumps(found).encode() if contains(found, {**body, "metadata": metadata}) else None
+        return json.dumps(found).encode() if contains(found, wanted) else None
 
     def _repeated(self, method: str, path: str, once: Callable[[], T]) -> T:
         try:

@@ -50,6 +50,16 @@ def identity(run: str) -> str:
     return f"run {run} ({socket.gethostname()}, process {os.getpid()})"
 
 
+def living(api: Api, namespace: str) -> Holder | None:
+    """The run that works in a namespace; None if there is none, which takes as long to see as a Lease holds."""
+    watched = _Watched()
+    while (found := current(api, _path(namespace))) is not None and not watched.dead(found):
+        if watched.alive:
+            return holder(found)
+        time.sleep(LOOK)
+    return None
+
+
 class Lease:
     """The right to change objects in a namespace, held from here to `close`.
 
