@@ -91,7 +91,11 @@ def _pod() -> int:
     parser = argparse.ArgumentParser(prog="python -m meshtest.bookinfo pod", description=pod.__doc__)
     for name, number in pod.PORTS.items():
         parser.add_argument(f"--{name}", type=int, default=number, metavar="PORT")
-    return asyncio.run(pod.serve(os.environ, vars(parser.parse_args(sys.argv[2:]))))
+    parser.add_argument(
+        "--quiet", type=float, default=pod.QUIET, metavar="SECONDS", help="without a request before it ends"
+    )
+    given = vars(parser.parse_args(sys.argv[2:]))
+    return asyncio.run(pod.serve(os.environ, {name: given[name] for name in pod.PORTS}, given["quiet"]))
 
 
 if __name__ == "__main__":

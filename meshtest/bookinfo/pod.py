@@ -34,7 +34,7 @@ STAND_IN, POD, NAMESPACE, APP, VERSION = (
 PORTS = {"commands": COMMANDS, "relay": RELAY, "probe": PROBE}
 
 # Kubernetes ends a pod and tells proxies so at the same time: until they know, requests still come. It kills after 30 seconds.
-_QUIET = 2.0  # seconds without a request, after which none is expected any more
+QUIET = 2.0  # seconds without a request, after which none is expected any more
 _LINGER, _DRAIN = 15.0, 10.0  # seconds, at the most, for requests to stay out, and for those under way
 _LOOK = 0.05
 
@@ -71,6 +71,7 @@ class Probe:
 class Pod:
     """A running one."""
 
+    quiet: float
     host: Host = field(default_factory=Host)
     relay: Relay = field(default_factory=Relay)
     servers: dict[str, asyncio.Server] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class Pod:
         """Until no request has come for a while."""
         deadline = time.monotonic() + _LINGER
         seen, since = self.host.requests, time.monotonic()
-        while time.monotonic() < min(since + _QUIET, deadline):
+        while time.monotonic() < min(since + self.quiet, deadline):
             await asyncio.sleep(_LOOK)
             if (now := self.host.requests) != seen:
                 seen, since = now, time.monotonic()
@@ -117,9 +118,9 @@ class Pod:
         self.host.close()
 
 
-async def serve(environment: Mapping[str, str], ports: Mapping[str, int]) -> int:
-    """Runs until SIGTERM; the exit status."""
-    pod = Pod()
+async def serve(environment: Mapping[str, str], ports: Mapping[str, int], quiet: float = QUIET) -> int:
+    """Runs until SIGTERM, and then until nobody has asked for `quiet` seconds; the exit status."""
+    pod = Pod(quiet)
     try:
         await pod.start(read_pod(environment), ports)
         stopped = asyncio.Event()

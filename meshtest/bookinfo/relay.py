@@ -33,7 +33,7 @@ class Relay:
             each.close()
 
     def _carrier(self) -> Carrier:
-        carrier = Carrier(requested=self._requested, lost=lambda: self._carriers.discard(carrier))
+        carrier = Carrier(self._requested, lambda: self._carriers.discard(carrier))
         self._carriers.add(carrier)
         return carrier
 

@@ -16,6 +16,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
+    RemoteSettingsChanged,
     RequestReceived,
     ResponseReceived,
     StreamEnded,
@@ -32,13 +33,15 @@ _ALL_WINDOWS = 1 << 30
 _STREAMS = 1 << 16
 
 Headers = Iterable[tuple[bytes, bytes]]
+Answered = Callable[["Tunnel", dict[bytes, bytes]], None]
+Requested = Callable[["Carrier", int, dict[bytes, bytes]], None]
 
 
 class Tunnel(asyncio.Protocol):
     """One stream, and the socket whose bytes go through it. Reads nothing until `begin`."""
 
-    def __init__(self, carrier: Carrier, stream: int) -> None:
-        self._carrier, self.stream = carrier, stream
+    def __init__(self, carrier: Carrier, stream: int, answered: Answered | None = None) -> None:
+        self._carrier, self.stream, self.answered = carrier, stream, answered
         self._transport: asyncio.Transport | None = None
         self._unsent = b""
         self._unacknowledged = 0
@@ -131,6 +134,11 @@ class Tunnel(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
+    def refuse(self) -> None:
+        """The stream leads nowhere: whoever connected to the socket is told by a reset."""
+        self._carrier.reset(self)
+        self.abort()
+
     def abort(self) -> None:
         """The other end was reset, or is gone: so is this one."""
         self._said_end = self._heard_end = True
@@ -139,21 +147,15 @@ class Tunnel(asyncio.Protocol):
 
 
 class Carrier(asyncio.Protocol):
-    """The connection, at the end that asks (`client`) or the one that is asked.
+    """The connection, at the end that is asked (`requested` is called with a stream and the headers that opened it) or the one that asks.
 
-    `requested` is called with a stream and the headers that opened it, `answered` with a tunnel and the headers of the answer, `lost` when
-    the connection has ended, and all streams with it.
+    `lost` is called when it has ended, and all streams with it.
     """
 
-    def __init__(
-        self,
-        *,
-        requested: Callable[[Carrier, int, dict[bytes, bytes]], None] | None = None,
-        answered: Callable[[Tunnel, dict[bytes, bytes]], None] | None = None,
-        lost: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, requested: Requested | None = None, lost: Callable[[], None] = lambda: None) -> None:
         self._client = requested is None
-        self._requested, self._answered, self._lost = requested, answered, lost
+        self._requested, self._lost = requested, lost
+        self._greeted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._h2 = H2Connection(H2Configuration(client_side=self._client, header_encoding=None))
         self._transport: asyncio.Transport | None = None
         self._tunnels: dict[int, Tunnel] = {}
@@ -188,6 +190,8 @@ class Carrier(asyncio.Protocol):
         for tunnel in list(self._tunnels.values()):
             tunnel.abort()
         self._tunnels.clear()
+        if not self._greeted.done():
+            self._greeted.set_result(False)
         self._lost()
 
     def data_received(self, data: bytes) -> None:
@@ -225,8 +229,10 @@ class Carrier(asyncio.Protocol):
                 tunnel.abort()
             case RequestReceived() if self._requested is not None:
                 self._requested(self, event.stream_id, dict(event.headers))
-            case ResponseReceived() if self._answered is not None and event.stream_id in self._tunnels:
-                self._answered(self._tunnels[event.stream_id], dict(event.headers))
+            case ResponseReceived() if (tunnel := self._tunnels.get(event.stream_id)) and tunnel.answered:
+                tunnel.answered(tunnel, dict(event.headers))
+            case RemoteSettingsChanged() if not self._greeted.done():
+                self._greeted.set_result(True)
             case ConnectionTerminated():
                 self.close()
 
@@ -238,12 +244,16 @@ class Carrier(asyncio.Protocol):
 
     # what tunnels, and those who make them, call
 
-    def ask(self, authority: str) -> Tunnel:
-        """Opens a stream that is to lead to `host:port`; the tunnel for it."""
+    async def greeted(self) -> bool:
+        """Waits for the other end; False if there is none."""
+        return await asyncio.shield(self._greeted)
+
+    def ask(self, authority: str, answered: Answered) -> Tunnel:
+        """Opens a stream that is to lead to `host:port`; the tunnel for it. `answered` is called with it and the headers of the answer."""
         stream = self._h2.get_next_available_stream_id()
         self._h2.send_headers(stream, [(b":method", b"CONNECT"), (b":authority", authority.encode())])
         self._soon()
-        return self.carry(Tunnel(self, stream))
+        return self.carry(Tunnel(self, stream, answered))
 
     def carry(self, tunnel: Tunnel) -> Tunnel:
         """Takes a tunnel for its stream."""
@@ -263,11 +273,16 @@ class Carrier(asyncio.Protocol):
         """Sends what the stream takes now; the rest."""
         if stream not in self._tunnels:
             return b""
-        while data and (most := min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)) > 0:
-            self._h2.send_data(stream, data[:most])
-            data = data[most:]
+        begin, view = 0, memoryview(data)
+        while begin < len(data) and (most := self._room(stream)) > 0:
+            self._h2.send_data(stream, bytes(view[begin : begin + most]))
+            begin += most
         self._soon()
-        return data
+        return data[begin:]
+
+    def _room(self, stream: int) -> int:
+        """How many bytes a frame of a stream may have now."""
+        return min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
 
     def end(self, stream: int) -> None:
         """Says no more in a stream."""
@@ -295,6 +310,11 @@ class Carrier(asyncio.Protocol):
         """Ends the connection; streams are reset."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Ends it at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _soon(self) -> None:
         """What is said in one round of the loop is written at once."""

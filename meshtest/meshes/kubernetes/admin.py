@@ -46,9 +46,14 @@ class Admin:
         answer = http.client.HTTPResponse(self._connection, method=method)
         try:
             answer.begin()
-            return answer.read().decode()
+            body = answer.read().decode("utf-8", "replace")
         finally:
             answer.close()
+        if answer.status != http.client.OK:
+            raise MeshError(
+                f"the proxy of pod {self._namespace}/{self._pod} answers {method} {path} with {answer.status}: {body.strip()}"
+            )
+        return body
 
     def close(self) -> None:
         """Hang up; a later question opens a new connection."""

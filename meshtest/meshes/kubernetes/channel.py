@@ -1,4 +1,4 @@
-"""The command channel to the stand-in in a pod: JSON lines to a port of its loopback address, through the API server."""
+"""The command channel to the stand-in in a pod: JSON lines to a port of its loopback address."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from meshtest.bookinfo.ports import COMMANDS
 from meshtest.errors import MeshError
-from meshtest.meshes.kubernetes.api import Api
 
 Json = dict[str, Any]
 
@@ -24,25 +23,24 @@ _CHUNK = 1 << 18
 
 
 class Channel:
-    """One pod's. What the pod is told is its owner's (a run's): it takes back by itself what it was told by one that stays away.
+    """That of one pod, named by `namespace/name`; `connect` makes a connection to its port `COMMANDS`.
 
-    Each command is obeyed once, also if a connection breaks meanwhile. MeshError if the stand-in refuses, or nobody answers, or the pod
-    has forgotten what it was told. Threads take turns.
+    What the pod is told is its owner's (a run's): it takes back by itself what it was told by one that stays away. Each command is obeyed
+    once, also if a connection breaks meanwhile. MeshError if the stand-in refuses, or nobody answers, or the pod has forgotten what it was
+    told. Threads take turns.
     """
 
-    def __init__(self, api: Api, namespace: str, pod: str, owner: str, *, port: int = COMMANDS) -> None:
-        self._api, self._namespace, self._pod, self._owner, self._port = api, namespace, pod, owner, port
+    def __init__(self, connect: Callable[[], socket.socket], pod: str, owner: str) -> None:
+        self._connect, self._pod, self._owner = connect, pod, owner
         self._turn = threading.Lock()
         self._socket: socket.socket | None = None
         self._rest = b""
         self._names = (f"{uuid.uuid4().hex}-{number}" for number in count())
         self._known = False
-        self._offsets: deque[tuple[float, float]] = deque(
-            maxlen=_EXCHANGES
-        )  # how long an exchange took, and what it told
+        self._offsets: deque[tuple[float, float]] = deque(maxlen=_EXCHANGES)  # by how long an exchange took
 
     def __str__(self) -> str:
-        return f"pod {self._namespace}/{self._pod}"
+        return f"pod {self._pod}"
 
     def command(self, name: str, **members: Any) -> Json:
         """Give a command of `meshtest.bookinfo.control`; the reply."""
@@ -66,7 +64,7 @@ class Channel:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 if self._socket is None:
-                    self._connect()
+                    self._greet()
                 return self._exchange(message)
             except (OSError, EOFError) as error:
                 self._hang_up()
@@ -81,8 +79,8 @@ class Channel:
                 raise
         raise AssertionError
 
-    def _connect(self) -> None:
-        self._socket = self._api.forward(self._namespace, self._pod, self._port)
+    def _greet(self) -> None:
+        self._socket = self._connect()
         self._socket.settimeout(DEADLINE)
         self._rest = b""
         reply = self._exchange({"id": next(self._names), "command": "hello", "owner": self._owner})
@@ -92,7 +90,7 @@ class Channel:
         if known and not reply["resumed"]:
             raise MeshError(
                 f"{self} has forgotten what it was told: its container was restarted, another run has it, or it could not be "
-                f"reached for long; `kubectl -n {self._namespace} describe pod {self._pod}` tells"
+                "reached for long; `kubectl describe pod` tells"
             )
 
     def _exchange(self, message: Json) -> Json:

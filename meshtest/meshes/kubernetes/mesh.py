@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -25,9 +25,9 @@ from meshtest.meshes.kubernetes.effect import Effect, awaited
 from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
 from meshtest.meshes.kubernetes.objects import Objects
 from meshtest.meshes.kubernetes.pod_log import PodLog
+from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
 from meshtest.meshes.kubernetes.relays import Relays
-from meshtest.meshes.pods import Pods
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
@@ -65,12 +65,13 @@ class KubernetesMesh:
     def __init__(self, api: Api, place: Place, objects: Objects) -> None:
         self._api, self._place, self._objects = api, place, objects
         cluster = Cluster(api, place.namespaces, place.control_plane)
-        self._relays = Relays(api)
+        self._relays = Relays(api.forward)
         self._owed: Keyed | None = None
+        self._meddled = False
         self.notes: list[str] = []
         """What istiod made otherwise than the translation expects."""
         try:
-            self._population = Population(api, cluster)
+            self._population = Population(api, cluster, place.namespaces)
             self._effect = Effect(self._population.admins)
             self._foreign = cluster.resources()
             self._snapshot = self._with(())
@@ -279,24 +280,51 @@ class KubernetesMesh:
     # what is done to instances
 
     @property
-    def pods(self) -> Pods:
+    def pods(self) -> ClusterPods:
         """The instances of workloads, to say how they behave."""
-        raise NotImplementedError
+        self._catch_up()
+        self._meddled = True
+        return self._pods
+
+    @cached_property
+    def _pods(self) -> ClusterPods:
+        return ClusterPods(self._api, self._objects.run, lambda: self.topology, self._told)
+
+    def _told(self, instances: Collection[Instance], *, ready: bool) -> None:
+        """Wait until the proxies have these pods among the endpoints of their Services, or have them no more."""
+        moved = frozenset(each.address for each in instances)
+        unready = self.topology.unready - moved if ready else self.topology.unready | moved
+        self._population.topology = replace(self.topology, unready=unready)
+        self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
 
     def restore(self) -> None:
         """Take back whatever was done to instances."""
+        if self._meddled:
+            self._meddled = False
+            self._pods.restore()
+            self._look_again()
 
     def check(self) -> None:
-        """MeshError if the surroundings are broken: pods that are gone."""
+        """MeshError if the surroundings are broken: a proxy that does not answer."""
+        for admin in self._population.admins.values():
+            admin.get("/ready")
 
     def close(self) -> None:
         """Take back all that was put in force, and hang up."""
         try:
-            self._objects.restore()
+            if self._meddled:
+                self._pods.restore()
         finally:
+            self._objects.restore()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if "_pods" in self.__dict__:
+            self._pods.close()
+        if "_population" in self.__dict__:
             self._population.close()
-            self._relays.close()
-            self._api.close()
+        self._relays.close()
+        self._api.close()
 
 
 def _config(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from meshtest.bookinfo.ports import COMMANDS
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.admin import ask
 from meshtest.meshes.kubernetes.api import Api
@@ -100,7 +101,7 @@ class ClusterPods(Pods):
 
 def _channel(api: Api, owner: str, full_name: str) -> Channel:
     pod, _, namespace = full_name.rpartition(".")
-    return Channel(api, namespace, pod, owner)
+    return Channel(partial(api.forward, namespace, pod, COMMANDS), f"{namespace}/{pod}", owner)
 
 
 def speaks_tls(instance: Instance) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from meshtest.meshes.kubernetes.admin import Admin
 from meshtest.meshes.kubernetes.api import Api
@@ -15,10 +15,13 @@ _SIDECAR = "sidecar.istio.io/status"  # the annotation of pods that have one
 
 
 class Population:
-    """The pods of a cluster as they were when it was looked at last; proxies by their names (`pod.namespace`)."""
+    """The pods of a cluster as they were when it was looked at last; proxies by their names (`pod.namespace`).
 
-    def __init__(self, api: Api, cluster: Cluster) -> None:
-        self._api, self._cluster = api, cluster
+    Proxies of other namespaces than those `concerned` are nobody's business here, but for gateways.
+    """
+
+    def __init__(self, api: Api, cluster: Cluster, concerned: Collection[str]) -> None:
+        self._api, self._cluster, self._concerned = api, cluster, concerned
         self.admins: dict[str, Admin] = {}
         self.topology = cluster.topology()
         self._know_proxies()
@@ -33,13 +36,18 @@ class Population:
         return True
 
     def _know_proxies(self) -> None:
-        found = (each for each in self.topology.instances if each.gateway or _SIDECAR in each.resource.annotations)
-        self.proxies: Mapping[str, Instance] = {each.full_name: each for each in found}
+        self.proxies: Mapping[str, Instance] = {
+            each.full_name: each for each in self.topology.instances if self._is_proxy(each)
+        }
         for name in self.admins.keys() - self.proxies.keys():
             self.admins.pop(name).close()
         for name, each in self.proxies.items():
             if name not in self.admins:
                 self.admins[name] = Admin(self._api, each.namespace, each.name)
+
+    def _is_proxy(self, instance: Instance) -> bool:
+        sidecar = _SIDECAR in instance.resource.annotations and instance.namespace in self._concerned
+        return sidecar or instance.gateway
 
     def workloads(self) -> list[str]:
         """The names of those with a proxy."""
