@@ -61,10 +61,15 @@ def test_an_unknown_kind_is_missing(api, namespace):
         api.path_of({"apiVersion": "v1", "kind": "Nothing", "metadata": {"name": "x", "namespace": namespace}})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def gateway(api):
     """A pod that runs Envoy."""
-    pods = api.list("/api/v1/namespaces/istio-system/pods", labelSelector="istio=ingressgateway")
+    found = api.list("/api/v1/namespaces/istio-system/pods", labelSelector="istio=ingressgateway")
+    pods = [
+        each
+        for each in found
+        if any(said["type"] == "Ready" and said["status"] == "True" for said in each["status"]["conditions"])
+    ]
     return pods[0]["metadata"]["name"], pods[0]["spec"]["containers"][0]["name"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api, Refused
 from meshtest.meshes.kubernetes.objects import Objects
+from meshtest.meshes.kubernetes.remains import mend
 
 from .interposed import RESET_AFTER, RESET_BEFORE, interposed, kubeconfig
 from .places import HASH, manifest, rule, shared, snapshot
@@ -208,3 +209,20 @@ def test_credentials_are_read_again(api, namespace, tmp_path):
     kubeconfig(file, api.server, new)
     assert mine.list(where)
     mine.close()
+
+
+def test_a_server_that_goes_away_for_good_is_told_once(api, namespace, between):
+    """What is left in force is taken back later, from the cluster itself."""
+    shared(api, namespace)
+    before = snapshot(api, namespace)
+    away = []
+    faulty = between(lambda method, path: RESET_BEFORE if away else None, patience=2.0)
+    objects = Objects(faulty, "run-1", [namespace])
+    extra = manifest(namespace, "{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}, data: {a: b}}")
+    objects.put(rule(namespace, **HASH) | extra)
+    away.append(True)
+    with pytest.raises(MeshError, match="meshtest clean") as caught:
+        objects.restore()
+    assert str(caught.value).count("asked") == 1
+    mend(api, namespace)
+    assert snapshot(api, namespace) == before

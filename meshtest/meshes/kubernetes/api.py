@@ -39,6 +39,10 @@ class Missing(MeshError):
     """The API server has no such object, or no such kind (404)."""
 
 
+class Unreachable(MeshError):
+    """No answer of use within our patience."""
+
+
 class Refused(MeshError):
     """The API server understood, and refused: its own words.
 
@@ -73,11 +77,18 @@ def _remedy(status: int) -> str:
 class _Unverified(urllib3.connection.HTTPSConnection):
     """The user's kubeconfig says that certificates are not looked at: urllib3 need not warn of each request, as kubectl does not."""
 
-    proxy_is_verified = True
+    @property  # a connection that is closed and opened again would lose an attribute
+    def proxy_is_verified(self) -> bool:
+        """What urllib3 looks at before it warns."""
+        return True
+
+    @proxy_is_verified.setter
+    def proxy_is_verified(self, value: bool | None) -> None:
+        pass
 
 
 class _UnverifiedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Unverified  # type: ignore[assignment]
+    ConnectionCls = _Unverified
 
 
 class Api:
@@ -309,7 +320,7 @@ class Api:
                 self._renew(expired.client)
                 return repeat(once, self._patience)
         except Exhausted as exhausted:
-            raise MeshError(
+            raise Unreachable(
                 f"{self._named(method, path)}: {exhausted} (asked {exhausted.attempts} times in {self._patience:.0f} s); "
                 "is the API server up and within reach? `kubectl get --raw /readyz` asks it"
             ) from exhausted

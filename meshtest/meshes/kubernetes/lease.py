@@ -94,8 +94,8 @@ class Lease:
         if self._ended.is_set():
             return
         self._ended.set()
-        self._thread.join()
-        if self._taker is None:
+        self._thread.join(RENEWAL)
+        if self._taker is None and not self._thread.is_alive():  # else the server is away: it ends by itself
             metadata = self._found["metadata"]
             only = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             with contextlib.suppress(MeshError):
@@ -170,7 +170,7 @@ class Lease:
         if found is not None and found["spec"].get("holderIdentity") != self._identity:
             self._taker = holder(found)
             return
-        mine = self._taken(found)
+        mine = None if self._ended.is_set() else self._taken(found)
         if mine is not None:
             self._found, self._renewed = mine, time.monotonic()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes import records
-from meshtest.meshes.kubernetes.api import Api, Json
+from meshtest.meshes.kubernetes.api import Api, Json, Unreachable
 from meshtest.meshes.kubernetes.foreign import Change
 from meshtest.meshes.kubernetes.record import ABANDONED, RECORD, Record
 from meshtest.meshes.kubernetes.record import records as complete
@@ -75,6 +75,8 @@ def _mended(api: Api, kept: Sequence[Record]) -> Mended:
     done = would_be(kept)
     try:
         return replace(done, change=restore(api, kept))
+    except Unreachable:
+        raise
     except MeshError as error:
         return replace(done, error=str(error))
 

@@ -104,7 +104,7 @@ def _unmade(api: Api, path: str, kept: Sequence[Record], now: Json | None, live:
     metadata = now["metadata"]
     if "deletionTimestamp" not in metadata:
         only = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        api.send("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": only})
+        api.send("DELETE", path, {"preconditions": only, "propagationPolicy": "Background"})
     _wait_gone(api, path, metadata["uid"])
     return None
 
