@@ -28,6 +28,9 @@ IMAGE = "localhost/meshtest-bookinfo:1"
 _OURS = ("meshtest-bookinfo", "tcp-echo-server", *(f"examples-bookinfo-{each}-" for each in BOOKINFO))
 _OWNERS = ("Deployment", "StatefulSet", "Pod")
 _LOCALITY, _INJECT = "istio-locality", "sidecar.istio.io/inject"
+_PROXY = "proxy.istio.io/config"
+# One worker thread, with which a circuit breaker's limits are exact, and all of Envoy's statistics, of which Istio's proxies keep few.
+_PROXY_CONFIG = 'concurrency: 1\nproxyStatsMatcher:\n  inclusionRegexps: [".*"]\n'
 _USER = 1000
 _UNPRIVILEGED = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _PRIVILEGED_PORTS = 1024
@@ -112,6 +115,7 @@ class Manifests:
     def _label(self, metadata: Json, instance: Instance) -> None:
         labels = metadata["labels"] = {_INJECT: "true", **(metadata.get("labels") or {})}
         where = self._topology.locality(instance)
+        metadata["annotations"] = {_PROXY: _PROXY_CONFIG, **(metadata.get("annotations") or {})}
         if self._wishes.localities and where:
             labels[_LOCALITY] = where.label.rstrip("/").replace("/", ".")
 
