@@ -237,6 +237,9 @@ class Mesh(Protocol):
     def readiness(self, workload: str | None = None) -> Mapping[str, Target]:
         """Where the proxies of a workload (None: the ingress gateway) say whether they are ready, by pod; port 15021 in a cluster."""
 
+    def testimony(self) -> Mapping[str, str]:
+        """What explains a failure later, as texts by the names of files: what the proxies hold and have counted, and who is there."""
+
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy or a workload that has ended."""
 

@@ -30,6 +30,7 @@ from meshtest.meshes.kubernetes.pod_log import PodLog
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
 from meshtest.meshes.kubernetes.relays import Relays
+from meshtest.meshes.kubernetes.testimony import testimony
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.manifest import read_objects
@@ -358,6 +359,13 @@ class KubernetesMesh:
             self._look_again()
         if self._place.in_turns:
             self._give_way()
+
+    def testimony(self) -> dict[str, str]:
+        """Pods, events, and what the proxies hold and have counted."""
+        found = testimony(
+            self._api, {each.namespace for each in self._population.proxies.values()}, self._population.admins
+        )
+        return found | ({"notes.txt": "\n".join(self.notes)} if self.notes else {})
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy that does not answer."""

@@ -476,6 +476,10 @@ class LocalMesh:
         self._of(name)
         return [self._envoys[each.address] for each in self.topology.names[name]]
 
+    def testimony(self) -> dict[str, str]:
+        """What the proxies hold, have counted, and complained of."""
+        return observation.testimony(list(self._envoys.values()))
+
     def readiness(self, workload: str | None = None) -> dict[str, Target]:
         """The readiness listeners of a workload's proxies, by pod; of the ingress gateway for None."""
         sites = [each.site for each in ([self._gateway()] if workload is None else self._proxies(workload))]
