@@ -67,7 +67,7 @@ class Mesh:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this mesh can do that not every mesh can: `mutual-tls`, `pod-addresses`; the marker `mesh_needs` asks for it."""
+        """What this mesh can do that not every mesh can, such as `mutual-tls`; the marker `mesh_needs` asks for it."""
         return frozenset(self._backend.capabilities)
 
     @property

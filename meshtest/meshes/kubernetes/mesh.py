@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -184,10 +185,16 @@ class KubernetesMesh:
 
     # where calls go
 
-    @property
+    @cached_property
     def capabilities(self) -> frozenset[str]:
-        """Workloads have addresses of their own, and identities."""
-        return frozenset({"mutual-tls", "pod-addresses"})
+        """Workloads have addresses of their own, and identities; what else there is, is the gateway's configuration to say."""
+        proxy = self._population.admins[self._gateway.instances[0].full_name]
+        found = {"mutual-tls", "pod-addresses"}
+        if any("cluster.outbound" in line for line in proxy.get("/stats?filter=%5Ecluster%5C.outbound").splitlines()):
+            found.add("statistics")
+        if json.loads(proxy.get("/server_info"))["command_line_options"]["concurrency"] == 1:
+            found.add("exact-limits")
+        return frozenset(found)
 
     def workloads(self) -> list[str]:
         """Those with a proxy."""

@@ -352,7 +352,8 @@ class LocalMesh:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
-        return frozenset({"pod-addresses"} if self._sites.apart else ())
+        always = {"hosts-outside", "statistics", "exact-limits"}
+        return frozenset(always | ({"pod-addresses"} if self._sites.apart else set()))
 
     def workloads(self) -> list[str]:
         """The names of all workloads."""
