@@ -140,19 +140,26 @@ def _clusters(configs: Json) -> Json:
 def _endpoints(configs: Json) -> Json:
     """Endpoints by locality and priority, in an order of their own."""
     return {
-        f"endpoints {name}": sorted((_members(group) for group in config.get("endpoints", [])), key=repr)
+        f"endpoints {name}": sorted(filter(_peopled, map(_members, config.get("endpoints", []))), key=repr)
         for name, config in configs.items()
         if name.startswith("outbound|")
     }
 
 
 def _members(group: Json) -> tuple[Any, ...]:
+    """Those that get requests: istiod may send one that is not ready as such, or leave it out."""
     found = []
     for member in group.get("lb_endpoints", []):
+        if member.get("health_status", "HEALTHY") not in ("HEALTHY", "UNKNOWN"):
+            continue
         address = member["endpoint"]["address"]
         found.append((json.dumps(canonical(address), sort_keys=True), member.get("load_balancing_weight", 1)))
     where = json.dumps(group.get("locality", {}), sort_keys=True)
     return (where, group.get("priority", 0), group.get("load_balancing_weight"), sorted(found))
+
+
+def _peopled(members: tuple[Any, ...]) -> bool:
+    return bool(members[-1])
 
 
 def _filters(listeners: Json) -> Iterator[tuple[Json, Json, Json]]:

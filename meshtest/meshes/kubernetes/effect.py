@@ -174,12 +174,16 @@ def _as_json(config: ProxyConfig) -> Json:
 
 
 def _missing(awaited: Awaited, held: Json) -> list[str]:
-    """Those facts that are not yet so. Of endpoints of a cluster that waits for certificates nothing is shown."""
+    """Those facts that are not yet so."""
     return [fact for fact, wanted in awaited.facts.items() if _comparable(wanted) != _comparable(held.get(fact))]
 
 
 def _comparable(fact: Any) -> Any:
-    """The fact as JSON gives it, without what only a cluster knows."""
+    """The fact as JSON gives it, without what only a cluster knows: certificates, and how it counts
+    endpoints that are not ready among weights and priorities."""
     if isinstance(fact, dict):
         fact = {key: value for key, value in fact.items() if key not in _OF_THE_CLUSTER}
-    return json.loads(json.dumps(fact))
+    elif isinstance(fact, list):
+        order = sorted({priority for _, priority, _, _ in fact})
+        fact = [(where, order.index(priority), members) for where, priority, _, members in fact]
+    return json.loads(json.dumps(fact)) or None
