@@ -9,21 +9,23 @@ from meshtest.errors import MeshError
 
 if TYPE_CHECKING:
     from meshtest.meshes.kubernetes.mesh import KubernetesMesh, Place
+    from meshtest.meshes.protocol import Mesh
 
 
 class ClusterMesh:
     """There is one, whatever it runs; what tests say that it should run must be there."""
 
-    def __init__(self, place: Place, context: str | None, run: str) -> None:
-        self._place, self._context, self._run = place, context, run
+    def __init__(self, place: Place, context: str | None) -> None:
+        self._place, self._context = place, context
         self._mesh: KubernetesMesh | MeshError | None = None
 
-    def mesh(self, paths: tuple[Path, ...]) -> KubernetesMesh:
+    def mesh(self, paths: tuple[Path, ...]) -> Mesh:
         """The mesh; MeshError if it is of no use, or does not run what is in these manifests."""
         if self._mesh is None:
             self._mesh = self._opened()
         if isinstance(self._mesh, MeshError):
             raise MeshError(str(self._mesh))
+        self._mesh.begin()
         if paths:
             _check_workloads(self._mesh, paths)
         return self._mesh
@@ -31,11 +33,9 @@ class ClusterMesh:
     def _opened(self) -> KubernetesMesh | MeshError:
         from meshtest.meshes.kubernetes.api import Api
         from meshtest.meshes.kubernetes.mesh import KubernetesMesh
-        from meshtest.meshes.kubernetes.objects import Objects
 
         try:
-            api = Api(self._context)
-            return KubernetesMesh(api, self._place, Objects(api, self._run, self._place.namespaces))
+            return KubernetesMesh(Api(self._context), self._place)
         except MeshError as error:
             return error
 

@@ -53,6 +53,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where the cluster's ingress gateway is reached (default: it is found)",
     )
     group.addoption(
+        "--mesh-wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to wait for another run that works in a namespace of the cluster (default: not at all)",
+    )
+    group.addoption(
         "--mesh-plan",
         action="store_true",
         help="apply nothing to the cluster: say what each test would create and change there, and what would be restored",

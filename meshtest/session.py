@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from meshtest.meshes.kubernetes.mesh import Place
 
 
+_WORKERS_WAIT = 3600.0  # seconds for the turns of the other workers of pytest-xdist
+
+
 class Meshes(Protocol):
     """Where the meshes for tests come from."""
 
@@ -93,25 +96,26 @@ def _meshes(config: pytest.Config) -> Meshes:
     if _option(config, "mesh") == "kubernetes":
         from meshtest.cluster_mesh import ClusterMesh
 
-        return ClusterMesh(_place(config), str(_option(config, "kube_context") or "") or None, _run_id(config))
+        return ClusterMesh(_place(config), str(_option(config, "kube_context") or "") or None)
     from meshtest.local_meshes import LocalMeshes
 
     return LocalMeshes()
 
 
 def _place(config: pytest.Config) -> Place:
+    import secrets
+
     from meshtest.meshes.kubernetes.mesh import Place
 
     named = config.getoption("mesh_namespace") or config.getini("mesh_namespace")
-    return Place(tuple(dict.fromkeys(named)), gateway_url=str(_option(config, "mesh_gateway") or "") or None)
-
-
-def _run_id(config: pytest.Config) -> str:
-    """One for each process: what it makes in a cluster is known by it."""
-    import secrets
-
-    worker = getattr(config, "workerinput", {}).get("workerid", "")
-    return f"{secrets.token_hex(4)}{'-' if worker else ''}{worker}"
+    worker = str(getattr(config, "workerinput", {}).get("workerid", ""))
+    return Place(
+        tuple(dict.fromkeys(named)),
+        run="-".join(filter(None, (secrets.token_hex(4), worker))),
+        gateway_url=str(_option(config, "mesh_gateway") or "") or None,
+        wait=_WORKERS_WAIT if worker else float(config.getoption("mesh_wait")),
+        in_turns=bool(worker),
+    )
 
 
 def _option(config: pytest.Config, name: str) -> Any:

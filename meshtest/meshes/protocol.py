@@ -164,10 +164,18 @@ class Mesh(Protocol):
     """Where resources take effect."""
 
     kind: str
-    topology: Topology
-    """What exists there, apart from the resources that are put in force."""
-    namespace: str
-    """Where resources go that name no namespace."""
+
+    @property
+    def topology(self) -> Topology:
+        """What exists there, apart from the resources that are put in force."""
+
+    @property
+    def namespace(self) -> str:
+        """Where resources go that name no namespace."""
+
+    @property
+    def logs_at_once(self) -> bool:
+        """Whether proxies write their access logs at once, and not only now and then."""
 
     @property
     def capabilities(self) -> Collection[str]:

@@ -6,6 +6,7 @@ MeshError says what was asked, of whom and how often.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import socket
@@ -73,11 +74,18 @@ def _remedy(status: int) -> str:
 class _Unverified(urllib3.connection.HTTPSConnection):
     """The user's kubeconfig says that certificates are not looked at: urllib3 need not warn of each request, as kubectl does not."""
 
-    proxy_is_verified = True
+    @property
+    def proxy_is_verified(self) -> bool:
+        """What keeps it from warning; urllib3 sets it to something else when a connection ends."""
+        return True
+
+    @proxy_is_verified.setter
+    def proxy_is_verified(self, value: bool | None) -> None:
+        pass
 
 
 class _UnverifiedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Unverified  # type: ignore[assignment]
+    ConnectionCls = _Unverified
 
 
 class Api:
@@ -99,6 +107,12 @@ class Api:
     def server(self) -> str:
         """Its URL."""
         return str(self._client.configuration.host)
+
+    def with_patience(self, seconds: float) -> Api:
+        """The same, with less (or more) patience: for questions whose failure is an answer, too."""
+        other = copy.copy(self)
+        other._patience = seconds
+        return other
 
     def close(self) -> None:
         """Close its connections; a later request opens them again."""
@@ -189,9 +203,16 @@ class Api:
         opened = self._websocket(path, {"ports": port}, lambda *given: _Forwarded(create_websocket(*given), [port]))
         return socket.socket(fileno=opened.socket(port).detach())
 
-    def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
-        """Whether the user has a right, as `kubectl auth can-i` asks; an empty namespace means all."""
-        asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "subresource": subresource}
+    def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "", name: str = "") -> bool:
+        """Whether the user has a right, as `kubectl auth can-i` asks; an empty namespace means all, an empty name any."""
+        asked = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "namespace": namespace,
+            "subresource": subresource,
+            "name": name,
+        }
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
         body = {**review, "spec": {"resourceAttributes": asked}}
         answer = self.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)

@@ -30,8 +30,9 @@ IMAGE = "localhost/meshtest-bookinfo:1"
 _OURS = ("meshtest-bookinfo", "tcp-echo-server", *(f"examples-bookinfo-{each}-" for each in BOOKINFO))
 _OWNERS = ("Deployment", "StatefulSet", "Pod")
 _LOCALITY, _INJECT, _PROXY = "istio-locality", "sidecar.istio.io/inject", "proxy.istio.io/config"
-# A sidecar keeps few of Envoy's statistics unless it is told to: none of requests, limits or ejections.
-_ALL_STATISTICS = {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
+# One worker thread, with which a circuit breaker's limits are exact, and all of Envoy's statistics: Istio's sidecars keep few, none of
+# requests, limits or ejections.
+_AS_LOCALLY = {"concurrency": 1, "proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
 _USER = 1000
 _UNPRIVILEGED = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _PRIVILEGED_PORTS = 1024
@@ -116,7 +117,7 @@ class Manifests:
     def _label(self, metadata: Json, instance: Instance) -> None:
         labels = metadata["labels"] = {_INJECT: "true", **(metadata.get("labels") or {})}
         annotations = metadata["annotations"] = {**(metadata.get("annotations") or {})}
-        annotations[_PROXY] = _all_statistics(annotations.get(_PROXY) or "{}", instance)
+        annotations[_PROXY] = _as_locally(annotations.get(_PROXY) or "{}", instance)
         where = self._topology.locality(instance)
         if self._wishes.localities and where:
             labels[_LOCALITY] = where.label.rstrip("/").replace("/", ".")
@@ -158,7 +159,7 @@ class Manifests:
         container.setdefault("resources", {"requests": {"cpu": "10m", "memory": "40Mi"}})
 
 
-def _all_statistics(given: str, instance: Instance) -> str:
+def _as_locally(given: str, instance: Instance) -> str:
     """A sidecar's own configuration (`proxy.istio.io/config`), so that it keeps all statistics unless it says which."""
     found = parse(given, f"the annotation {_PROXY} of {instance.resource} at {instance.resource.where()}")
     config = found[0].value if found else {}
@@ -166,7 +167,7 @@ def _all_statistics(given: str, instance: Instance) -> str:
         raise ResourceError(
             f"{instance.resource.where()}: the annotation {_PROXY} of {instance.resource} is no ProxyConfig: {given!r}"
         )
-    return json.dumps({**_ALL_STATISTICS, **config})
+    return json.dumps({**_AS_LOCALLY, **config})
 
 
 def _is_ours(container: Mapping[str, Any]) -> bool:

@@ -18,8 +18,9 @@ from meshtest.meshes.access_logs import AccessLogs, Log
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.destinations import destinations
 from meshtest.meshes.entrance import entrance
-from meshtest.meshes.kubernetes.access_log_filter import NAME, access_log_filter
+from meshtest.meshes.kubernetes.access_log_filter import access_log_filter
 from meshtest.meshes.kubernetes.api import Api
+from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.cluster import Cluster
 from meshtest.meshes.kubernetes.effect import Effect, awaited
 from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
@@ -30,6 +31,7 @@ from meshtest.meshes.kubernetes.population import Population
 from meshtest.meshes.kubernetes.relays import Relays
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
+from meshtest.resources.manifest import read_objects
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
@@ -42,16 +44,21 @@ Json = dict[str, Any]
 Key = tuple[str, str, str, str]
 Keyed = Mapping[Key, Resource]
 
-_NETWORKING = "networking.istio.io"
-
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached."""
+    """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached.
+
+    `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
+    test by test.
+    """
 
     namespaces: tuple[str, ...]
+    run: str
     control_plane: str = "istio-system"
     gateway_url: str | None = None
+    wait: float = 0.0
+    in_turns: bool = False
 
 
 class KubernetesMesh:
@@ -61,24 +68,50 @@ class KubernetesMesh:
     """
 
     kind = "kubernetes"
+    logs_at_once = False
 
-    def __init__(self, api: Api, place: Place, objects: Objects) -> None:
-        self._api, self._place, self._objects = api, place, objects
-        cluster = Cluster(api, place.namespaces, place.control_plane)
+    def __init__(self, api: Api, place: Place) -> None:
+        self._api, self._place = api, place
+        self._cluster = Cluster(api, place.namespaces, place.control_plane)
         self._relays = Relays(api.forward)
+        self._claim: Claim | None = None
+        self._objects = Objects(api, place.run, place.namespaces, self._check_claim)
         self._owed: Keyed | None = None
         self._meddled = False
+        self._followed: dict[str, PodLog] = {}
         self.notes: list[str] = []
         """What istiod made otherwise than the translation expects."""
         try:
-            self._population = Population(api, cluster, place.namespaces)
+            self._population = Population(api, self._cluster, place.namespaces)
             self._effect = Effect(self._population.admins)
-            self._foreign = cluster.resources()
-            self._snapshot = self._with(())
-            self._log_in_detail()
+            self.begin()
         except BaseException:
             self.close()
             raise
+
+    def begin(self) -> None:
+        """Have the namespaces to ourselves, unless we have; HeldByAnother if another run has them for longer than we may wait."""
+        if self._claim is not None:
+            return
+        self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
+        self._population.look()
+        self._foreign = self._cluster.resources()
+        self._snapshot = self._with(())
+        self._log_in_detail()
+
+    def _give_way(self) -> None:
+        """Leave the namespaces to others, as they were."""
+        self._owed = None
+        try:
+            self._objects.restore()
+        finally:
+            claim, self._claim = self._claim, None
+            if claim is not None:
+                claim.close()
+
+    def _check_claim(self) -> None:
+        assert self._claim is not None
+        self._claim.check()
 
     @property
     def topology(self) -> Topology:
@@ -98,7 +131,7 @@ class KubernetesMesh:
         if later:
             return
         after = self._with(resources.values())
-        self._objects.put({**self._own, **{key: _body(each) for key, each in resources.items()}})
+        self._objects.put({**self._own, **resources})
         self._take(after)
 
     def _with(self, resources: Iterable[Resource]) -> Snapshot:
@@ -116,11 +149,10 @@ class KubernetesMesh:
             self.put(self._owed)
 
     @cached_property
-    def _own(self) -> dict[Key, Json]:
+    def _own(self) -> dict[Key, Resource]:
         """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
         named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
-        made = [access_log_filter(each) for each in sorted(named)]
-        return {(_NETWORKING, each["kind"], each["metadata"]["namespace"], NAME): each for each in made}
+        return {each.key: each for each in read_objects([access_log_filter(each) for each in sorted(named)])}
 
     def _log_in_detail(self) -> None:
         """Have the proxies of our namespaces log attempts and times."""
@@ -214,10 +246,15 @@ class KubernetesMesh:
         return AccessLogs(self._pod_logs, self._population.owners)
 
     def _pod_logs(self) -> Mapping[str, Log]:
-        return {
-            name: PodLog(self._api, each, self._population.names, each.namespace in self._place.namespaces)
-            for name, each in self._population.proxies.items()
-        }
+        """The logs of the proxies that there are now."""
+        proxies = self._population.proxies
+        for name in self._followed.keys() - proxies.keys():
+            self._followed.pop(name).close()
+        for name, each in proxies.items():
+            if name not in self._followed:
+                detailed = each.namespace in self._place.namespaces
+                self._followed[name] = PodLog(self._api, each, self._population.names, detailed)
+        return self._followed
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""
@@ -288,7 +325,7 @@ class KubernetesMesh:
 
     @cached_property
     def _pods(self) -> ClusterPods:
-        return ClusterPods(self._api, self._objects.run, lambda: self.topology, self._told)
+        return ClusterPods(self._api, self._place.run, lambda: self.topology, self._told)
 
     def _told(self, instances: Collection[Instance], *, ready: bool) -> None:
         """Wait until the proxies have these pods among the endpoints of their Services, or have them no more."""
@@ -298,11 +335,13 @@ class KubernetesMesh:
         self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
 
     def restore(self) -> None:
-        """Take back whatever was done to instances."""
+        """Take back whatever was done to instances; where others wait for their turn, all else, too."""
         if self._meddled:
             self._meddled = False
             self._pods.restore()
             self._look_again()
+        if self._place.in_turns:
+            self._give_way()
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy that does not answer."""
@@ -315,7 +354,7 @@ class KubernetesMesh:
             if self._meddled:
                 self._pods.restore()
         finally:
-            self._objects.restore()
+            self._give_way()
             self._hang_up()
 
     def _hang_up(self) -> None:
@@ -323,14 +362,11 @@ class KubernetesMesh:
             self._pods.close()
         if "_population" in self.__dict__:
             self._population.close()
+        for log in self._followed.values():
+            log.close()
         self._relays.close()
         self._api.close()
 
 
 def _config(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     return snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
-
-
-def _body(resource: Resource) -> Json:
-    """The object as the API server wants it."""
-    return {**resource.body, "metadata": {**resource.body["metadata"], "namespace": resource.namespace}}

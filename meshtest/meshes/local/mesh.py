@@ -86,6 +86,7 @@ class LocalMesh:
 
     kind = "local"
     namespace = "default"
+    logs_at_once = True
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
