@@ -330,7 +330,16 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     try:
         yield own
     finally:
+        session.record_plan(request.node, _planned(backend))
         own.restore()
+
+
+def _planned(backend: Backend) -> Iterable[object]:
+    """What this test would have done to a cluster, where that is only planned."""
+    steps: list[object] = getattr(backend, "planned", [])
+    found = list(steps)
+    steps.clear()
+    return found
 
 
 def _check_needs(item: pytest.Item, backend: Backend) -> None:

@@ -130,12 +130,22 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Says of broken surroundings that they are, so that an exit status can tell them from a policy that does not hold."""
+    if call.excinfo is not None and item.config.getoption("mesh_plan"):
+        _skip_what_is_planned(call)
     if call.excinfo is not None and "meshtest.outcome" not in dict(item.user_properties):
         from meshtest.report.outcome import outcome
 
         if found := outcome(call.excinfo.value):
             item.user_properties.append(("meshtest.outcome", found))
     return (yield)
+
+
+def _skip_what_is_planned(call: pytest.CallInfo[Any]) -> None:
+    from meshtest.errors import OnlyPlanned
+
+    if call.excinfo is not None and isinstance(call.excinfo.value, OnlyPlanned):
+        skipped = pytest.skip.Exception(str(call.excinfo.value)).with_traceback(call.excinfo.tb)
+        call.excinfo = pytest.ExceptionInfo.from_exception(skipped)
 
 
 @pytest.hookimpl(tryfirst=True)

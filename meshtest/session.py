@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -68,6 +68,10 @@ class Session:
         item.user_properties.append((f"{prefix}.finding", found.as_json()))
         item.user_properties.extend((f"{prefix}.{name}", value) for name, value in found.properties().items())
 
+    def record_plan(self, item: pytest.Item, steps: Iterable[object]) -> None:
+        """Keep what a test would do to a cluster, for the summary."""
+        item.user_properties.extend(("meshtest.plan", str(step)) for step in steps)
+
     def progress(self, text: str) -> None:
         """Show a line while a verdict is being reached, on a terminal; an empty text clears it."""
         writer = self._config.get_terminal_writer()
@@ -115,6 +119,7 @@ def _place(config: pytest.Config) -> Place:
         gateway_url=str(_option(config, "mesh_gateway") or "") or None,
         wait=_WORKERS_WAIT if worker else float(config.getoption("mesh_wait")),
         in_turns=bool(worker),
+        only_plan=bool(config.getoption("mesh_plan")),
     )
 
 

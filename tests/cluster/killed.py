@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.objects import Objects
@@ -47,11 +48,16 @@ def put(api, namespace):
 
 
 def claim(api, namespace):
-    """Something that existed changed, and never taken back."""
-    with Claim(api, "run-1", [namespace]):
-        Objects(api, "run-1", [namespace]).put(rule(namespace, **HASH))
+    """Something that existed changed, and taken back when told so."""
+    with Claim(api, "run-1", [namespace]) as claim:
+        objects = Objects(api, "run-1", [namespace], claim.check)
+        objects.put(rule(namespace, **HASH))
         print("in force", flush=True)
-        signal.pause()
+        sys.stdin.readline()
+        try:
+            objects.restore()
+        except MeshError as error:
+            print(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

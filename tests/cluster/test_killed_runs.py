@@ -2,9 +2,11 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -76,7 +78,7 @@ def test_one_run_at_a_time(api, context, namespace):
     """The second says who holds the namespace; a killed run's is taken over, and what it left goes back first."""
     shared(api, namespace)
     before = snapshot(api, namespace)
-    with child("claim", context, namespace, stdout=subprocess.PIPE) as process:
+    with child("claim", context, namespace, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"in force\n"
         with pytest.raises(HeldByAnother, match=rf"run run-1 \(.*process {process.pid}\), since 20"):
             Claim(api, "run-2", [namespace])
@@ -87,22 +89,27 @@ def test_one_run_at_a_time(api, context, namespace):
     assert snapshot(api, namespace) == before
 
 
-def test_a_run_that_stood_still_learns_that_it_lost(api, context, namespace):
-    """It changes nothing any more."""
-    with Claim(api, "run-1", [namespace]) as first:
-        lease = first._leases[0]
-        lease._ended.set()  # as if this process had been stopped
-        lease._thread.join()
+def test_a_run_that_stood_still_changes_nothing_any_more(api, context, namespace):
+    """It learns that another has the namespace, and what became of what it had in force."""
+    shared(api, namespace)
+    with child("claim", context, namespace, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"in force\n"
+        process.send_signal(signal.SIGSTOP)
         with Claim(api, "run-2", [namespace]):
-            lease._renewed -= 100
-            with pytest.raises(HeldByAnother, match=rf"taken over: run run-2 .*process {os.getpid()}"):
-                first.check()
+            before = snapshot(api, namespace)
+            process.send_signal(signal.SIGCONT)
+            told, _ = process.communicate(b"\n", 60)
+            assert re.match(rf"HeldByAnother: .* taken over: run run-2 .*process {os.getpid()}", told.decode())
+            assert unleased(snapshot(api, namespace)) == unleased(before)
+
+
+def unleased(found):
+    """A Lease is renewed all the time."""
+    return [each for each in found if each["kind"] != "Lease"]
 
 
 def test_the_second_waits_for_the_first(api, namespace):
     """And has it when that ends."""
-    import threading
-
     first = Claim(api, "run-1", [namespace])
     timer = threading.Timer(2, first.close)
     timer.start()

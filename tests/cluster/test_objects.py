@@ -6,7 +6,7 @@ import pytest
 
 from meshtest.errors import MeshError, ResourceError
 from meshtest.meshes.kubernetes import records
-from meshtest.meshes.kubernetes.api import Missing
+from meshtest.meshes.kubernetes.api import Api, Missing
 from meshtest.meshes.kubernetes.foreign import ForeignChanges
 from meshtest.meshes.kubernetes.objects import Objects
 
@@ -292,6 +292,58 @@ def test_what_kubectl_printed_can_be_put(api, namespace, objects):
     assert api.get(path(namespace))["spec"]["host"] == "other"
     objects.restore()
     assert snapshot(api, namespace) == before
+
+
+def test_what_changes_at_this_moment_is_not_touched(api, context, namespace):
+    """Someone is faster, between our look and our change: theirs stays, nothing of ours is left, and nothing is kept."""
+    shared(api, namespace)
+
+    class Overtaken(Api):
+        def send(self, method, path, body=None, **query):
+            if method == "PUT" and "dryRun" not in query:
+                edit = {"spec": {"host": "ratings"}}
+                api.send("PATCH", path, edit, content_type="application/merge-patch+json", fieldManager="someone")
+            return super().send(method, path, body, **query)
+
+    objects = Objects(Overtaken(context), "run-1", [namespace])
+    with pytest.raises(MeshError, match="is being changed by someone else at this moment"):
+        objects.put(rule(namespace, **HASH))
+    found = api.get(path(namespace))
+    assert found["spec"]["host"] == "ratings"
+    assert found["spec"]["trafficPolicy"]["loadBalancer"] == {"simple": "RANDOM"}
+    assert records.read(api, namespace) == []
+    objects.restore()
+
+
+def test_a_status_that_is_written_all_the_time_is_no_matter(api, context, namespace):
+    """Also in the middle of our changes."""
+    shared(api, namespace)
+    before = snapshot(api, namespace)
+    count = iter(range(1000))
+
+    class Busy(Api):
+        def send(self, method, path, body=None, **query):
+            if method == "PUT" and "dryRun" not in query and (turn := next(count)) % 2 == 0:
+                status = {"status": {"observedGeneration": str(turn)}}
+                merge = "application/merge-patch+json"
+                api.send("PATCH", path + "/status", status, content_type=merge, fieldManager="istiod")
+            return super().send(method, path, body, **query)
+
+    objects = Objects(Busy(context), "run-1", [namespace])
+    objects.put(rule(namespace, **HASH))
+    assert objects.changed_by_others() == []
+    objects.restore()
+    assert [timeless(each) for each in snapshot(api, namespace)] == [timeless(each) for each in before]
+    assert next(count) > 3
+
+
+def timeless(found):
+    """Without the time at which a status was written, by which the server orders managers."""
+    managed = found["metadata"].pop("managedFields", [])
+    for entry in managed:
+        if entry.get("subresource") == "status":
+            del entry["time"]
+    return found, sorted(map(str, managed))
 
 
 def test_a_namespace_that_does_not_exist_is_an_error(api):

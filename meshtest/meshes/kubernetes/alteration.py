@@ -47,20 +47,18 @@ def tried(api: Api, run: str, resource: Resource, kept: Sequence[Record]) -> Alt
 
     ForeignChanges if someone else has changed what we have in force.
     """
-    body = wanted(resource, run)
-    path = api.path_of(body)
+    sent = wanted(resource, run)
     for _ in range(ATTEMPTS):
-        now = current(api, path)
+        now = current(api, api.path_of(sent))
         if kept and (found := foreign(kept, now)):
             raise ForeignChanges([found])
-        if now is None or (kept and kept[0].before is None):
-            body = made(body)
+        body = made(sent) if now is None or (kept and kept[0].before is None) else sent
         try:
             return Alteration(resource, body, now, state(_write(api, body, now, dryRun="All")), tuple(kept))
         except Refused as refused:
             if refused.status != 409:
                 raise
-    raise _contended(body)
+    raise _contended(sent)
 
 
 def carried_out(api: Api, alteration: Alteration) -> Json:

@@ -40,6 +40,10 @@ class Missing(MeshError):
     """The API server has no such object, or no such kind (404)."""
 
 
+class Unreachable(MeshError):
+    """No answer of use within our patience."""
+
+
 class Refused(MeshError):
     """The API server understood, and refused: its own words.
 
@@ -74,9 +78,9 @@ def _remedy(status: int) -> str:
 class _Unverified(urllib3.connection.HTTPSConnection):
     """The user's kubeconfig says that certificates are not looked at: urllib3 need not warn of each request, as kubectl does not."""
 
-    @property
+    @property  # a connection that is closed and opened again would lose an attribute
     def proxy_is_verified(self) -> bool:
-        """What keeps it from warning; urllib3 sets it to something else when a connection ends."""
+        """What urllib3 looks at before it warns."""
         return True
 
     @proxy_is_verified.setter
@@ -314,12 +318,13 @@ class Api:
             return None
         metadata = body.get("metadata") or {}
         at = f"{path}/{metadata.get('name')}" if method == "POST" else path
-        metadata = {key: value for key, value in metadata.items() if key not in ("resourceVersion", "managedFields")}
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+        wanted = {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
         try:
             found = self.get(at)
         except Missing:
             return None
-        return json.dumps(found).encode() if contains(found, {**body, "metadata": metadata}) else None
+        return json.dumps(found).encode() if contains(found, wanted) else None
 
     def _repeated(self, method: str, path: str, once: Callable[[], T]) -> T:
         try:
@@ -329,7 +334,7 @@ class Api:
                 self._renew(expired.client)
                 return repeat(once, self._patience)
         except Exhausted as exhausted:
-            raise MeshError(
+            raise Unreachable(
                 f"{self._named(method, path)}: {exhausted} (asked {exhausted.attempts} times in {self._patience:.0f} s); "
                 "is the API server up and within reach? `kubectl get --raw /readyz` asks it"
             ) from exhausted

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Collection
 from types import TracebackType
 
+from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.lease import Lease
 from meshtest.meshes.kubernetes.remains import Mended, mend
@@ -27,6 +28,8 @@ class Claim:
                 self._leases.append(lease)
             for namespace in sorted(set(namespaces)):
                 self.mended += mend(api, namespace)
+            if errors := [each.error for each in self.mended if each.error]:
+                raise MeshError("\n".join(errors))
             self._stack = stack.pop_all()
 
     def check(self) -> None:

@@ -30,6 +30,9 @@ SETTLED = 2.0
 """Seconds without another push, after which what a proxy holds is taken to be what istiod made of the resources."""
 _LOGS = '"upstream_first_byte"'  # a field of no other log
 _PAUSE = 0.02
+DRAINED = 90.0
+"""Seconds for connections that came in before a change."""
+_DRAINING = "/stats?filter=%5Elistener_manager.total_.*_draining%24"
 _AT_ONCE = 8
 
 # What depends on more than the resources: certificates that a cluster has and the local mesh has not.
@@ -51,6 +54,11 @@ class Awaited:
     name: str
     gateway: bool
     facts: Mapping[str, Any]
+
+    @property
+    def listeners(self) -> bool:
+        """Whether what takes connections changes, and not only where they go."""
+        return any(not fact.startswith(("route ", "cluster ", "endpoints ")) for fact in self.facts)
 
 
 class Effect:
@@ -101,7 +109,23 @@ class Effect:
             if now > deadline:
                 raise MeshError(self._late(awaited, missing))
             time.sleep(_PAUSE)
+        if awaited.listeners:
+            self._await_drained(awaited.name)
         return []
+
+    def _await_drained(self, name: str) -> None:
+        """Wait until no connection is left that came in by what is no more: each would be answered once by what was in force before.
+
+        A proxy takes its `drainDuration` for it, 45 seconds unless it is told otherwise.
+        """
+        deadline = time.monotonic() + DRAINED
+        while any(_numbers(self._admins[name].get(_DRAINING))):
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"{name} still has connections after {DRAINED:g} s that came in before the change; a shorter `drainDuration` "
+                    "in its `proxy.istio.io/config` lets them go sooner"
+                )
+            time.sleep(_PAUSE)
 
     def _otherwise(self, awaited: Awaited, fact: str) -> str:
         return f"istiod made it otherwise than expected, of {awaited.name}: {fact}{self._difference(awaited, fact)}"
@@ -117,6 +141,10 @@ class Effect:
         return first_difference(
             awaited.facts[fact], self._held[awaited.name].facts.get(fact), names=("wanted", "the proxy holds")
         )
+
+
+def _numbers(stats: str) -> list[int]:
+    return [int(line.rpartition(": ")[2]) for line in stats.splitlines() if line]
 
 
 def _logs(listeners: str) -> bool:

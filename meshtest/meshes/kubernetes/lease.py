@@ -50,6 +50,16 @@ def identity(run: str) -> str:
     return f"run {run} ({socket.gethostname()}, process {os.getpid()})"
 
 
+def living(api: Api, namespace: str) -> Holder | None:
+    """The run that works in a namespace; None if there is none, which takes as long to see as a Lease holds."""
+    watched = _Watched()
+    while (found := current(api, _path(namespace))) is not None and not watched.dead(found):
+        if watched.alive:
+            return holder(found)
+        time.sleep(LOOK)
+    return None
+
+
 class Lease:
     """The right to change objects in a namespace, held from here to `close`.
 
@@ -84,8 +94,8 @@ class Lease:
         if self._ended.is_set():
             return
         self._ended.set()
-        self._thread.join()
-        if self._taker is None:
+        self._thread.join(RENEWAL)
+        if self._taker is None and not self._thread.is_alive():  # else the server is away: it ends by itself
             metadata = self._found["metadata"]
             only = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             with contextlib.suppress(MeshError):
@@ -160,7 +170,7 @@ class Lease:
         if found is not None and found["spec"].get("holderIdentity") != self._identity:
             self._taker = holder(found)
             return
-        mine = self._taken(found)
+        mine = None if self._ended.is_set() else self._taken(found)
         if mine is not None:
             self._found, self._renewed = mine, time.monotonic()
 

@@ -30,9 +30,9 @@ IMAGE = "localhost/meshtest-bookinfo:1"
 _OURS = ("meshtest-bookinfo", "tcp-echo-server", *(f"examples-bookinfo-{each}-" for each in BOOKINFO))
 _OWNERS = ("Deployment", "StatefulSet", "Pod")
 _LOCALITY, _INJECT, _PROXY = "istio-locality", "sidecar.istio.io/inject", "proxy.istio.io/config"
-# One worker thread, with which a circuit breaker's limits are exact, and all of Envoy's statistics: Istio's sidecars keep few, none of
-# requests, limits or ejections.
-_AS_LOCALLY = {"concurrency": 1, "proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
+# One worker thread, with which a circuit breaker's limits are exact; connections that came in before a policy changed are let go at once;
+# and all of Envoy's statistics: Istio's sidecars keep few, none of requests, limits or ejections.
+_AS_LOCALLY = {"concurrency": 1, "drainDuration": "1s", "proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
 _USER = 1000
 _UNPRIVILEGED = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _PRIVILEGED_PORTS = 1024

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from meshtest.authority import Authority
+from meshtest.errors import OnlyPlanned
 from meshtest.explain.address import address_of, outbound_listener
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes import statistics
@@ -24,7 +25,7 @@ from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.cluster import Cluster
 from meshtest.meshes.kubernetes.effect import Effect, awaited
 from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
-from meshtest.meshes.kubernetes.objects import Objects
+from meshtest.meshes.kubernetes.objects import Objects, Step
 from meshtest.meshes.kubernetes.pod_log import PodLog
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
@@ -50,7 +51,7 @@ class Place:
     """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached.
 
     `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
-    test by test.
+    test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told.
     """
 
     namespaces: tuple[str, ...]
@@ -59,6 +60,7 @@ class Place:
     gateway_url: str | None = None
     wait: float = 0.0
     in_turns: bool = False
+    only_plan: bool = False
 
 
 class KubernetesMesh:
@@ -79,6 +81,8 @@ class KubernetesMesh:
         self._owed: Keyed | None = None
         self._meddled = False
         self._followed: dict[str, PodLog] = {}
+        self.planned: list[Step] = []
+        """What would be done to objects, where this is only planned."""
         self.notes: list[str] = []
         """What istiod made otherwise than the translation expects."""
         try:
@@ -93,11 +97,18 @@ class KubernetesMesh:
         """Have the namespaces to ourselves, unless we have; HeldByAnother if another run has them for longer than we may wait."""
         if self._claim is not None:
             return
+        if self._place.only_plan:
+            self._know_resources()
+            return
         self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
+        self._know_resources()
+        self._log_in_detail()
+
+    def _know_resources(self) -> None:
+        """Look at what is there, before anything of ours is."""
         self._population.look()
         self._foreign = self._cluster.resources()
         self._snapshot = self._with(())
-        self._log_in_detail()
 
     def _give_way(self) -> None:
         """Leave the namespaces to others, as they were."""
@@ -131,6 +142,9 @@ class KubernetesMesh:
         if later:
             return
         after = self._with(resources.values())
+        if self._place.only_plan:
+            self.planned += self._objects.plan(resources)
+            return
         self._objects.put({**self._own, **resources})
         self._take(after)
 
@@ -145,6 +159,8 @@ class KubernetesMesh:
         self._snapshot = after
 
     def _catch_up(self) -> None:
+        if self._place.only_plan:
+            raise OnlyPlanned("--mesh-plan: nothing is applied, and no traffic is sent")
         if self._owed is not None:
             self.put(self._owed)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from meshtest.errors import MeshError, MeshtestError
 from meshtest.meshes.kubernetes import records
 from meshtest.meshes.kubernetes.alteration import Alteration, carried_out, tried
-from meshtest.meshes.kubernetes.api import Api, Json, Missing, Refused
+from meshtest.meshes.kubernetes.api import Api, Json, Missing, Refused, Unreachable
 from meshtest.meshes.kubernetes.foreign import Change, ForeignChanges
 from meshtest.meshes.kubernetes.record import Record
 from meshtest.meshes.kubernetes.refusal import concerns_resource, problems
@@ -71,6 +71,11 @@ class Objects:
         self._held: dict[Key, _Held] = {}
         self._order = 0
 
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self._run
+
     def put(self, resources: Mapping[Key, Resource]) -> dict[Key, Json]:
         """Make exactly these be in force; the objects that were changed for it, as the API server has them now.
 
@@ -101,8 +106,12 @@ class Objects:
         changes: list[Change] = []
         errors: list[str] = []
         for key in self._unwanted({}):
+            self._check()
             try:
                 changes += self._take_back(key)
+            except Unreachable as error:
+                errors.append(f"{error}\n`meshtest clean` takes back what is left, and so does the next run there")
+                break
             except MeshError as error:
                 errors.append(str(error))
         if errors:
@@ -185,7 +194,6 @@ class Objects:
         return found
 
     def _take_back(self, key: Key) -> list[Change]:
-        self._check()
         held = self._held[key]
         change = restore(self._api, held.kept, live=held.resource is not None)
         del self._held[key]

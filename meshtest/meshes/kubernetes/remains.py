@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes import records
-from meshtest.meshes.kubernetes.api import Api, Json
+from meshtest.meshes.kubernetes.api import Api, Json, Unreachable
 from meshtest.meshes.kubernetes.foreign import Change
 from meshtest.meshes.kubernetes.record import ABANDONED, RECORD, Record
 from meshtest.meshes.kubernetes.record import records as complete
@@ -29,16 +30,17 @@ class Remains:
 
 @dataclass(frozen=True)
 class Mended:
-    """One object taken back: it was `deleted` or `restored`; `change` is what someone else had done to it."""
+    """One object taken back: `deleted` or `restored`; `change` is what someone else had done to it, `error` why it could not be."""
 
     action: str
     title: str
     run: str
     change: Change | None = None
+    error: str = ""
 
     def __str__(self) -> str:
         others = f"; but {self.change}" if self.change else ""
-        return f"{self.action:<8} {self.title} (run {self.run}){others}"
+        return self.error or f"{self.action:<8} {self.title} (run {self.run}){others}"
 
 
 def remains(api: Api, namespace: str) -> Remains:
@@ -58,24 +60,25 @@ def remains(api: Api, namespace: str) -> Remains:
 
 
 def mend(api: Api, namespace: str) -> list[Mended]:
-    """Take back all that is left; MeshError for what cannot be, after the rest was."""
+    """Take back all that is left; where one object fails the others are not kept from it."""
     left = remains(api, namespace)
     records.remove(api, left.scraps)
-    done: list[Mended] = []
-    errors: list[str] = []
-    for kept in left.objects:
-        try:
-            done.append(mended(kept[0], restore(api, kept)))
-        except MeshError as error:
-            errors.append(str(error))
-    if errors:
-        raise MeshError("\n".join(errors))
-    return done
+    return [_mended(api, kept) for kept in left.objects]
 
 
-def mended(first: Record, change: Change | None = None) -> Mended:
-    """What becomes of an object whose first record this is."""
-    return Mended("deleted" if first.before is None else "restored", first.title, first.run, change)
+def would_be(kept: Sequence[Record]) -> Mended:
+    """What becomes of an object of these records."""
+    return Mended("deleted" if kept[0].before is None else "restored", kept[0].title, kept[0].run)
+
+
+def _mended(api: Api, kept: Sequence[Record]) -> Mended:
+    done = would_be(kept)
+    try:
+        return replace(done, change=restore(api, kept))
+    except Unreachable:
+        raise
+    except MeshError as error:
+        return replace(done, error=str(error))
 
 
 def _names(holder: Json) -> tuple[str, str]:

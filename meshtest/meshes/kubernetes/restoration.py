@@ -57,9 +57,8 @@ def foreign(kept: Sequence[Record], now: Json | None) -> Change | None:
     if now is None or not _same(first, now):
         return change(first.title, None, ())
     before, applied = _sides(kept, now)
-    managed = now["metadata"].get("managedFields") or ()
-    if state(now) == before and all(entry["manager"] != MANAGER for entry in managed):
-        return None  # it was recorded, and not touched
+    if state(now) == before and not _touched(first, now):
+        return None
     paths = meddled(merged(before, applied, state(now), _theirs(now))[1], before, applied)
     return change(first.title, now, paths) if paths else None
 
@@ -95,6 +94,13 @@ def _same(first: Record, now: Json) -> bool:
     return bool(metadata["uid"] == first.before["metadata"]["uid"]) and "deletionTimestamp" not in metadata
 
 
+def _touched(first: Record, now: Json) -> bool:
+    """Whether it was not only recorded: each change of ours leaves our label or our name, until all is restored."""
+    managers = {entry["manager"] for entry in now["metadata"].get("managedFields") or ()}
+    labels = now["metadata"].get("labels") or {}
+    return labels.get(RUN) == first.run or not managers.isdisjoint({MANAGER, RESTORER})
+
+
 def _unmade(api: Api, path: str, kept: Sequence[Record], now: Json | None, live: bool) -> Change | None:
     """Delete what the run made, and only that."""
     if now is None or not _same(kept[0], now):
@@ -104,7 +110,7 @@ def _unmade(api: Api, path: str, kept: Sequence[Record], now: Json | None, live:
     metadata = now["metadata"]
     if "deletionTimestamp" not in metadata:
         only = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        api.send("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": only})
+        api.send("DELETE", path, {"preconditions": only, "propagationPolicy": "Background"})
     _wait_gone(api, path, metadata["uid"])
     return None
 
@@ -136,6 +142,8 @@ def _restored(api: Api, path: str, kept: Sequence[Record], now: Json | None) -> 
     first = kept[0]
     if now is None or not _same(first, now):
         return change(first.title, None, ())
+    if not _touched(first, now):
+        return None
     before, applied = _sides(kept, now)
     target, theirs = (before, []) if state(now) == before else merged(before, applied, state(now), _theirs(now))
     managed = now["metadata"].get("managedFields") or ()
