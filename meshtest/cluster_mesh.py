@@ -32,10 +32,13 @@ class ClusterMesh:
 
     def _opened(self) -> KubernetesMesh | MeshError:
         from meshtest.meshes.kubernetes.api import Api
+        from meshtest.meshes.kubernetes.check.preflight import preflight
         from meshtest.meshes.kubernetes.mesh import KubernetesMesh
 
         try:
-            return KubernetesMesh(Api(self._context), self._place)
+            api = Api(self._context)
+            preflight(api, self._place.namespaces, istio=self._place.control_plane)
+            return KubernetesMesh(api, self._place)
         except MeshError as error:
             return error
 

@@ -61,9 +61,13 @@ class Mesh:
         """`local` or `kubernetes`."""
         return self._backend.kind
 
+    def testimony(self) -> Mapping[str, str]:
+        """What the mesh says of itself, to explain a failure later: texts by the names of files."""
+        return self._backend.testimony()
+
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this mesh can do that not every mesh can: `mutual-tls`, `pod-addresses`; the marker `mesh_needs` asks for it."""
+        """What this mesh can do that not every mesh can, such as `mutual-tls`; the marker `mesh_needs` asks for it."""
         return frozenset(self._backend.capabilities)
 
     @property

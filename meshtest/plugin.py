@@ -81,6 +81,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what to do with findings of `meshtest analyze` in resources that a test applies: warn, error or off",
         default="warn",
     )
+    parser.addini(
+        "mesh_failures",
+        "folder for what the proxies held and counted when a test failed, relative to the root of the tests; empty: it is not kept",
+        default="reports/failures",
+    )
     parser.addini("mesh_connections", "connections that a measurement keeps open", default="16")
 
 
@@ -97,7 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses); else the test is skipped",
+        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses, hosts-outside, statistics, "
+        "exact-limits); else the test is skipped",
     )
     config.addinivalue_line(
         "markers",
@@ -137,7 +143,27 @@ def pytest_runtest_makereport(
 
         if found := outcome(call.excinfo.value):
             item.user_properties.append(("meshtest.outcome", found))
-    return (yield)
+    report = yield
+    if report.when == "call" and report.failed and "mesh" in getattr(item, "funcargs", {}):
+        _keep_testimony(item, report)
+    return report
+
+
+def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Keep what the mesh says of itself, where `mesh_failures` says."""
+    place = str(item.config.getini("mesh_failures"))
+    if not place or item.config.getoption("mesh_mutants"):
+        return
+    from meshtest.errors import MeshError
+    from meshtest.report.failure import keep
+
+    mesh: Any = item.funcargs["mesh"]  # type: ignore[attr-defined]
+    try:
+        folder = keep(item.config.rootpath / place, item.nodeid, mesh.testimony())
+    except (MeshError, OSError) as error:
+        report.sections.append(("mesh", f"what the proxies held could not be kept: {error}"))
+    else:
+        report.sections.append(("mesh", f"what the proxies held and counted is in {folder}"))
 
 
 def _skip_what_is_planned(call: pytest.CallInfo[Any]) -> None:

@@ -89,6 +89,9 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "mutual-tls": "mutual TLS between workloads, by which callers have an identity",
         "pod-addresses": "an address of its own that each workload calls from",
+        "hosts-outside": "hosts outside of the mesh that answer, whatever their names are",
+        "statistics": "all of Envoy's statistics at its gateway, of which Istio's proxies keep few (`proxyStatsMatcher`)",
+        "exact-limits": "a gateway with one worker thread, with which circuit breakers count exactly (`concurrency: 1`)",
     }
 )
 """What not every mesh can do, by the names that the marker `mesh_needs` takes."""
@@ -236,6 +239,9 @@ class Mesh(Protocol):
 
     def readiness(self, workload: str | None = None) -> Mapping[str, Target]:
         """Where the proxies of a workload (None: the ingress gateway) say whether they are ready, by pod; port 15021 in a cluster."""
+
+    def testimony(self) -> Mapping[str, str]:
+        """What explains a failure later, as texts by the names of files: what the proxies hold and have counted, and who is there."""
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy or a workload that has ended."""

@@ -8,7 +8,11 @@ EXCUSED = {
     "Gateway/edge:selector:removed": "it is for all gateways then, and so for the ingress gateway",
     "*outlierDetection.interval=*": "it only says by how much an ejection may be longer",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 TIME = ejected_for(1.05, interval=0.3)

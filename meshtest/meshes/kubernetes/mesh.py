@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from meshtest.meshes.kubernetes.pod_log import PodLog
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
 from meshtest.meshes.kubernetes.relays import Relays
+from meshtest.meshes.kubernetes.testimony import testimony
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.manifest import read_objects
@@ -183,10 +185,16 @@ class KubernetesMesh:
 
     # where calls go
 
-    @property
+    @cached_property
     def capabilities(self) -> frozenset[str]:
-        """Workloads have addresses of their own, and identities."""
-        return frozenset({"mutual-tls", "pod-addresses"})
+        """Workloads have addresses of their own, and identities; what else there is, is the gateway's configuration to say."""
+        proxy = self._population.admins[self._gateway.instances[0].full_name]
+        found = {"mutual-tls", "pod-addresses"}
+        if any("cluster.outbound" in line for line in proxy.get("/stats?filter=%5Ecluster%5C.outbound").splitlines()):
+            found.add("statistics")
+        if json.loads(proxy.get("/server_info"))["command_line_options"]["concurrency"] == 1:
+            found.add("exact-limits")
+        return frozenset(found)
 
     def workloads(self) -> list[str]:
         """Those with a proxy."""
@@ -358,6 +366,13 @@ class KubernetesMesh:
             self._look_again()
         if self._place.in_turns:
             self._give_way()
+
+    def testimony(self) -> dict[str, str]:
+        """Pods, events, and what the proxies hold and have counted."""
+        found = testimony(
+            self._api, {each.namespace for each in self._population.proxies.values()}, self._population.admins
+        )
+        return found | ({"notes.txt": "\n".join(self.notes)} if self.notes else {})
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy that does not answer."""

@@ -352,7 +352,8 @@ class LocalMesh:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
-        return frozenset({"pod-addresses"} if self._sites.apart else ())
+        always = {"hosts-outside", "statistics", "exact-limits"}
+        return frozenset(always | ({"pod-addresses"} if self._sites.apart else set()))
 
     def workloads(self) -> list[str]:
         """The names of all workloads."""
@@ -475,6 +476,10 @@ class LocalMesh:
             return named
         self._of(name)
         return [self._envoys[each.address] for each in self.topology.names[name]]
+
+    def testimony(self) -> dict[str, str]:
+        """What the proxies hold, have counted, and complained of."""
+        return observation.testimony(list(self._envoys.values()))
 
     def readiness(self, workload: str | None = None) -> dict[str, Target]:
         """The readiness listeners of a workload's proxies, by pod; of the ingress gateway for None."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from meshtest.errors import MeshError
 from meshtest.meshes import statistics
 from meshtest.meshes.local.change import settle
 from meshtest.meshes.local.envoy import Envoy
@@ -32,6 +34,17 @@ def hosts(envoys: Sequence[Envoy], host: str, subset: str | None, sites: Sites) 
         for envoy in envoys
         for each in statistics.hosts(envoy.admin("/clusters?format=json"), envoy.name, host, subset, names)
     ]
+
+
+def testimony(envoys: Sequence[Envoy]) -> dict[str, str]:
+    """What each proxy holds, has counted and complained of, as texts by the names of files; of one that has ended its complaints."""
+    out = {}
+    for envoy in envoys:
+        out[f"{envoy.name}.log"] = envoy.log.read_text(encoding="utf-8", errors="replace")
+        with contextlib.suppress(MeshError):
+            out[f"{envoy.name}.config.json"] = envoy.admin("/config_dump?include_eds")
+            out[f"{envoy.name}.stats.txt"] = envoy.admin("/stats?usedonly")
+    return out
 
 
 def owners(sites: Sites) -> dict[str, Owner]:
