@@ -68,6 +68,7 @@ class CommandPort:
         try:
             resumed = await self._custody.enter(owner)
         except PlanError as error:
+            self._custody.leave(owner)
             return None, {"id": message.get("id"), "error": str(error)}
         if not resumed:
             self._last = {}

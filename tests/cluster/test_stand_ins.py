@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -279,20 +279,16 @@ def test_what_is_no_stand_in(town: Town) -> None:
 def test_deletion(town: Town, pods: ClusterPods) -> None:
     """A pod that is deleted answers what it has, and no request is lost while another takes its place."""
     before = town.ready("echo")
-    with Driver(town.to("echo", 8000), connections=4) as driver:
-        samples = []
-        flow = threading.Thread(
-            target=lambda: samples.append(driver.run(GET("http://echo:8000/a"), duration=DEADLINE, rate=100))
-        )
-        flow.start()
-        until(lambda: driver.progress()[1] > 20, "requests are answered")
-        pods.delete("echo-v1", 0)
-        answered = driver.progress()[1]
-        until(lambda: driver.progress()[1] > answered + 50, "requests are answered by those that are there now")
-        driver.stop()
-        flow.join()
-    [sample] = samples
-    assert set(sample.statuses()) == {200}
+    with Driver(town.to("echo", 8000), connections=4) as driver, ThreadPoolExecutor(1) as threads:
+        flow = threads.submit(driver.run, GET("http://echo:8000/a"), duration=DEADLINE, rate=100)
+        try:
+            until(lambda: driver.progress[1] > 20, "requests are answered")
+            pods.delete("echo-v1", 0)
+            answered = driver.progress[1]
+            until(lambda: driver.progress[1] > answered + 50, "requests are answered by those that are there now")
+        finally:
+            driver.stop()
+    assert set(flow.result().statuses()) == {200}
     after = town.ready("echo")
     assert len(after) == 2
     assert len(before & after) == 1

@@ -120,6 +120,23 @@ def test_a_pod_that_forgot() -> None:
             to_pod.command("ping")
 
 
+def test_a_beat_hides_nothing() -> None:
+    """A beat of the heart keeps the connection, or makes it anew; what a pod has forgotten meanwhile the next command says."""
+    with Pod() as first, Pod() as second:
+        pods = [first]
+        with channel(first, lambda: pods[-1].connect()) as to_pod:
+            to_pod.command("ping")
+            to_pod.beat()
+            first.process.kill()
+            first.process.wait()
+            to_pod.beat()
+            pods.append(second)
+            to_pod.beat()
+            to_pod.beat()
+            with pytest.raises(MeshError, match="has forgotten what it was told"):
+                to_pod.command("ping")
+
+
 def test_two_owners() -> None:
     """The second takes over; the first is told when it asks."""
     with Pod() as pod, channel(pod) as first, channel(pod, owner="run-2") as second:

@@ -161,16 +161,20 @@ spec:
     ]
 
 
+AS_LOCALLY = {"concurrency": 1, "drainDuration": "1s", "proxyStatsMatcher": {"inclusionRegexps": [".*"]}}
 PROXY_CONFIGS = [
-    (None, {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}}),
-    ("concurrency: 1", {"proxyStatsMatcher": {"inclusionRegexps": [".*"]}, "concurrency": 1}),
-    ("proxyStatsMatcher: {inclusionPrefixes: [cluster]}", {"proxyStatsMatcher": {"inclusionPrefixes": ["cluster"]}}),
+    (None, AS_LOCALLY),
+    ("concurrency: 4", {**AS_LOCALLY, "concurrency": 4}),
+    (
+        "proxyStatsMatcher: {inclusionPrefixes: [cluster]}",
+        {**AS_LOCALLY, "proxyStatsMatcher": {"inclusionPrefixes": ["cluster"]}},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("given", "expected"), PROXY_CONFIGS)
-def test_statistics(given: str | None, expected: Json) -> None:
-    """Sidecars of stand-ins keep all statistics, unless the manifest says which."""
+def test_sidecars(given: str | None, expected: Json) -> None:
+    """Sidecars of stand-ins are as those of the local mesh, but for what the manifest says."""
     found = copy.deepcopy([dict(each.body) for each in bookinfo() if each.name == "ratings-v1"])
     if given:
         found[0]["spec"]["template"]["metadata"]["annotations"] = {"proxy.istio.io/config": given}

@@ -36,7 +36,7 @@ class Channel:
         self._socket: socket.socket | None = None
         self._rest = b""
         self._names = (f"{uuid.uuid4().hex}-{number}" for number in count())
-        self._known = False
+        self._known = self._forgotten = False
         self._offsets: deque[tuple[float, float]] = deque(maxlen=_EXCHANGES)  # by how long an exchange took
 
     def __str__(self) -> str:
@@ -49,6 +49,16 @@ class Channel:
         if "error" in reply:
             raise MeshError(f"the stand-in of {self} refuses to {name}: {reply['error']}")
         return reply
+
+    def beat(self) -> None:
+        """Let the pod know that its owner lives; what goes wrong with it the next command will say."""
+        with self._turn:
+            try:
+                if self._socket is None:
+                    self._greet()
+                self._exchange({"id": next(self._names), "command": "ping"})
+            except (MeshError, OSError, EOFError):
+                self._hang_up()
 
     @property
     def offset(self) -> float:
@@ -65,6 +75,7 @@ class Channel:
             try:
                 if self._socket is None:
                     self._greet()
+                self._check_memory()
                 return self._exchange(message)
             except (OSError, EOFError) as error:
                 self._hang_up()
@@ -86,8 +97,13 @@ class Channel:
         reply = self._exchange({"id": next(self._names), "command": "hello", "owner": self._owner})
         if "error" in reply:
             raise MeshError(f"the stand-in of {self} wants nothing of {self._owner}: {reply['error']}")
-        known, self._known = self._known, True
-        if known and not reply["resumed"]:
+        self._forgotten = self._forgotten or (self._known and not reply["resumed"])
+        self._known = True
+
+    def _check_memory(self) -> None:
+        """MeshError, once, if the pod has forgotten what it was told."""
+        forgotten, self._forgotten = self._forgotten, False
+        if forgotten:
             raise MeshError(
                 f"{self} has forgotten what it was told: its container was restarted, another run has it, or it could not be "
                 "reached for long; `kubectl describe pod` tells"

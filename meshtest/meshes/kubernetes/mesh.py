@@ -349,7 +349,7 @@ class KubernetesMesh:
 
     @cached_property
     def _pods(self) -> ClusterPods:
-        return ClusterPods(self._api, self._place.run, lambda: self.topology, self._told)
+        return ClusterPods(self._api, self._place.run, lambda: self.topology, self._told, self._population.look)
 
     def _told(self, instances: Collection[Instance], *, ready: bool) -> None:
         """Wait until the proxies have these pods among the endpoints of their Services, or have them no more."""

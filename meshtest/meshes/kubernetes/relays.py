@@ -27,7 +27,7 @@ Pod = tuple[str, str]
 Way = tuple[str, str, str, int]
 Lead = Callable[[asyncio.Transport], Coroutine[Any, Any, None]]
 
-_DEADLINE = 30.0  # seconds for anything but bytes
+_DEADLINE = 20.0  # seconds for a relay to answer
 _REMEMBERED = 10_000  # connections of which it is known where they left the pod
 _ROUNDS = 5  # of the event loop, until a connection that was made here is known: it is accepted, and a transport and a protocol are made
 
@@ -51,6 +51,7 @@ class Relays:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="meshtest-relays", daemon=True)
         self._thread.start()
+        self._turn = asyncio.Lock()
         self._lines: dict[Pod, _Line] = {}
         self._servers: dict[tuple[str | int, ...], asyncio.Server] = {}
         self._sources: dict[Address, asyncio.Future[Address]] = {}
@@ -87,7 +88,7 @@ class Relays:
         self._loop.close()
 
     def _run(self, what: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(_DEADLINE)
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     async def _end(self) -> None:
         for server in self._servers.values():
@@ -102,8 +103,9 @@ class Relays:
 
     async def _listen(self, what: tuple[str | int, ...], lead: Lead) -> Address:
         """The port here that stands for something."""
-        if what not in self._servers:
-            self._servers[what] = await self._loop.create_server(lambda: _Caller(self._take, lead), "127.0.0.1", 0)
+        async with self._turn:
+            if what not in self._servers:
+                self._servers[what] = await self._loop.create_server(lambda: _Caller(self._take, lead), "127.0.0.1", 0)
         address, number = self._servers[what].sockets[0].getsockname()[:2]
         return str(address), int(number)
 
@@ -159,7 +161,7 @@ class Relays:
             await asyncio.sleep(0)
         if (left := self._sources.get(client)) is None:
             return client
-        await asyncio.wait([left], timeout=_DEADLINE / 2)
+        await asyncio.wait([left], timeout=_DEADLINE)
         return left.result() if left.done() else client
 
     async def _carrier(self, pod: Pod) -> Carrier:
@@ -169,7 +171,7 @@ class Relays:
             if line.carrier is None or not line.carrier.open:
                 way = await self._loop.run_in_executor(None, self._connect, *pod, RELAY)
                 _, line.carrier = await self._loop.create_connection(Carrier, sock=way)
-                if not await line.carrier.greeted():
+                if not await _greeted(line.carrier):
                     raise MeshError(
                         f"pod {'/'.join(pod)} has no relay, so that no traffic can leave it: does it run a stand-in? "
                         "`meshtest bookinfo` prints manifests"
@@ -191,6 +193,15 @@ class Relays:
         finally:
             here.close()
             there.close()
+
+
+async def _greeted(carrier: Carrier) -> bool:
+    """Whether a relay answers."""
+    try:
+        return await asyncio.wait_for(carrier.greeted(), _DEADLINE)
+    except TimeoutError:
+        carrier.abort()
+        return False
 
 
 async def _led(transport: asyncio.Transport, lead: Lead) -> None:
