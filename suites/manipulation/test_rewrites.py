@@ -55,12 +55,14 @@ def test_redirects(mesh, ingress):
         ("/all/a", 303, "https://new.example.com/moved"),
     ):
         ingress.expect(GET(f"{MOVED}{path}"), answered(status, headers={"location": location}, within=20))
+    ingress.expect(GET(f"{MOVED}/other/a"), answered(404, within=20))
 
 
 def test_direct_responses(mesh, ingress):
     """`directResponse` answers in place of a workload, with a body or without one, and can have headers."""
     mesh.apply("test_rewrites.yaml")
     ingress.expect(GET(f"{DIRECT}/closed"), CLOSED)
+    assert ingress.get(f"{DIRECT}/closed").text == "closed for today"
     ingress.expect(GET(f"{DIRECT}/empty"), answered(204, details="direct_response", within=20))
     ingress.expect(GET(f"{DIRECT}/closed/more"), answered(404, within=20))
     ingress.expect(GET(f"{DIRECT}/empty/more"), answered(404, within=20))

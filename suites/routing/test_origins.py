@@ -8,6 +8,8 @@ NOT_NOTICED = {
     "Gateway/*:selector:removed": "the egress gateway listens then, too, where nobody comes in",
     "Gateway/edge:servers[1].tls.mode=OPTIONAL_MUTUAL": "the clients here have no certificate",
     "Gateway/edge:servers[1].tls.credentialName=*": "another name of the certificate",
+    "VirtualService/callers:http[1].route[0].destination.port:removed": "without it the port counts that a call is to: 8000, too",
+    "VirtualService/callers:http[2].route[0].destination.port:removed": "without it the port counts that a call is to: 8000, too",
     "VirtualService/scheme:http[0].match[0].scheme=prefix": "there are two schemes",
 }
 pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
