@@ -60,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how long to wait for another run that works in a namespace of the cluster (default: not at all)",
     )
     group.addoption(
+        "--mesh-insist",
+        action="store_true",
+        help="apply hosts of Gateways as they are written, also where the cluster's gateway serves others (default: hosts get a suffix "
+        "of the run's own there, and what would still take from others is refused)",
+    )
+    group.addoption(
         "--mesh-plan",
         action="store_true",
         help="apply nothing to the cluster: say what each test would create and change there, and what would be restored",

@@ -120,6 +120,7 @@ def _place(config: pytest.Config) -> Place:
         wait=_WORKERS_WAIT if worker else float(config.getoption("mesh_wait")),
         in_turns=bool(worker),
         only_plan=bool(config.getoption("mesh_plan")),
+        insist=bool(config.getoption("mesh_insist")),
     )
 
 

@@ -31,10 +31,12 @@ from meshtest.meshes.kubernetes.pod_log import PodLog
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
 from meshtest.meshes.kubernetes.relays import Relays
+from meshtest.meshes.kubernetes.shared_gateway import OwnHosts, serves_others, taken_from_others
 from meshtest.meshes.kubernetes.testimony import testimony
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.manifest import read_objects
+from meshtest.resources.problem import WrongResources
 from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
@@ -53,7 +55,8 @@ class Place:
     """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached.
 
     `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
-    test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told.
+    test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told. `insist`: what is
+    applied may take hosts at the gateway from others.
     """
 
     namespaces: tuple[str, ...]
@@ -63,6 +66,7 @@ class Place:
     wait: float = 0.0
     in_turns: bool = False
     only_plan: bool = False
+    insist: bool = False
 
 
 class KubernetesMesh:
@@ -82,6 +86,7 @@ class KubernetesMesh:
         self._objects = Objects(api, place.run, place.namespaces, self._check_claim)
         self._owed: Keyed | None = None
         self._meddled = False
+        self._hosts: OwnHosts | None = None
         self._followed: dict[str, PodLog] = {}
         self.planned: list[Step] = []
         """What would be done to objects, where this is only planned."""
@@ -143,12 +148,33 @@ class KubernetesMesh:
         self._owed = resources if later else None
         if later:
             return
+        resources = self._at_gateway(resources)
         after = self._with(resources.values())
         if self._place.only_plan:
             self.planned += self._objects.plan(resources)
             return
         self._objects.put({**self._own, **resources})
         self._take(after)
+
+    def _at_gateway(self, resources: Keyed) -> Keyed:
+        """The resources, with hosts of the run's own where the gateway serves others; WrongResources for what would take theirs."""
+        labels = self._gateway.instances[0].labels
+        others = [each for each in self._foreign if each.key not in resources]
+        shared = not self._place.insist and serves_others(others, labels)
+        self._hosts = OwnHosts(f"{self._place.run}.meshtest") if shared else None
+        if self._hosts is None:
+            return resources
+        own = {key: self._hosts.resource(each) for key, each in resources.items()}
+        if problems := taken_from_others(own.values(), others, labels):
+            raise WrongResources(problems)
+        return own
+
+    def _asked(self, what: Request | TCP | str) -> Call:
+        """A call as it is made at the gateway."""
+        call = call_of(what)
+        if self._hosts is None or call.authority is None:
+            return call
+        return replace(call, authority=self._hosts.of(call.authority))
 
     def _with(self, resources: Iterable[Resource]) -> Snapshot:
         own = {each.key: each for each in resources}
@@ -208,7 +234,7 @@ class KubernetesMesh:
     def enter(self, what: Request | str) -> Target:
         """At the gateway's Service, on the port of the Gateway's server that takes the call."""
         self._catch_up()
-        call, gateway = call_of(what), self._gateway.instances[0]
+        call, gateway = self._asked(what), self._gateway.instances[0]
         server, host = entrance(self._snapshot, Proxy(gateway), call)
         certain = "*" not in server.server_names or not server.encrypted
         return Target(
@@ -241,7 +267,7 @@ class KubernetesMesh:
     def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
         """What the translated routes say of a request, or filter chains of a connection."""
         self._catch_up()
-        call, snapshot = call_of(request), self._snapshot
+        call, snapshot = self._asked(request) if workload is None else call_of(request), self._snapshot
         proxy = Proxy(self._gateway.instances[0] if workload is None else self._caller(workload))
         config = _config(snapshot, proxy)
         listener, host = self._listener(proxy, config, call, workload)
