@@ -1,4 +1,4 @@
-"""A real cluster: the tests here run where the environment variable MESHTEST_TESTBED names a context that they may use."""
+"""A real cluster: the tests here run where the environment variable MESHTEST_CLUSTER names a context that they may use."""
 
 import os
 import uuid
@@ -8,7 +8,7 @@ import pytest
 
 from meshtest.meshes.kubernetes.api import Api
 
-VARIABLE = "MESHTEST_TESTBED"
+VARIABLE = "MESHTEST_CLUSTER"
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from meshtest.meshes.kubernetes.check.preflight import check, preflight
 from meshtest.meshes.kubernetes.check.role import manifests
 from meshtest.meshes.kubernetes.check.survey import Entrance
 
-IMAGE = os.environ.get("MESHTEST_TESTBED_IMAGE", "localhost/base:1")
+IMAGE = os.environ.get("MESHTEST_CLUSTER_IMAGE", "localhost/base:1")
 READY = 60.0  # seconds for a pod, on a busy machine
 
 
