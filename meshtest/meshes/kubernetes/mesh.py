@@ -144,10 +144,15 @@ class KubernetesMesh:
     # what is in force
 
     def put(self, resources: Keyed, *, later: bool = False) -> None:
-        """Make exactly these be in force; returns when the proxies concerned hold what follows from them."""
-        self._owed = resources if later else None
-        if later:
+        """Make exactly these be in force; returns when the proxies concerned hold what follows from them.
+
+        `later`: before anything else is asked of the mesh, unless others are put before. But at once where instances were made to behave
+        in ways: clusters that stay would remember whom they have ejected.
+        """
+        if later and not self._meddled:
+            self._owed = resources
             return
+        self._owed = None
         resources = self._at_gateway(resources)
         after = self._with(resources.values())
         if self._place.only_plan:
