@@ -334,15 +334,16 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     try:
         yield own
     finally:
-        session.record_plan(request.node, _planned(backend))
+        session.record_plan(request.node, _taken(backend, "planned"))
+        session.record_notes(request.node, map(str, _taken(backend, "notes")))
         own.restore()
 
 
-def _planned(backend: Backend) -> Iterable[object]:
-    """What this test would have done to a cluster, where that is only planned."""
-    steps: list[object] = getattr(backend, "planned", [])
-    found = list(steps)
-    steps.clear()
+def _taken(backend: Backend, name: str) -> list[object]:
+    """What a mesh has gathered in a list, which is empty then; only that of a cluster has such lists."""
+    gathered: list[object] = getattr(backend, name, [])
+    found = list(gathered)
+    gathered.clear()
     return found
 
 

@@ -72,6 +72,10 @@ class Session:
         """Keep what a test would do to a cluster, for the summary."""
         item.user_properties.extend(("meshtest.plan", str(step)) for step in steps)
 
+    def record_notes(self, item: pytest.Item, notes: Iterable[str]) -> None:
+        """Keep what a mesh notes of itself while a test runs, for the summary."""
+        item.user_properties.extend(("meshtest.note", note) for note in notes)
+
     def progress(self, text: str) -> None:
         """Show a line while a verdict is being reached, on a terminal; an empty text clears it."""
         writer = self._config.get_terminal_writer()

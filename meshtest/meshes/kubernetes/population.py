@@ -23,6 +23,7 @@ class Population:
     def __init__(self, api: Api, cluster: Cluster, concerned: Collection[str]) -> None:
         self._api, self._cluster, self._concerned = api, cluster, concerned
         self.admins: dict[str, Admin] = {}
+        self._asked: dict[str, bool] = {}
         self.topology = cluster.topology()
         self._know_proxies()
 
@@ -44,6 +45,16 @@ class Population:
         for name, each in self.proxies.items():
             if name not in self.admins:
                 self.admins[name] = Admin(self._api, each.namespace, each.name)
+
+    @property
+    def readable(self) -> list[Instance]:
+        """The proxies that may be asked what they hold."""
+        return [each for each in self.proxies.values() if self._may_ask(each.namespace)]
+
+    def _may_ask(self, namespace: str) -> bool:
+        if namespace not in self._asked:
+            self._asked[namespace] = self._api.may("create", "", "pods", namespace, "portforward")
+        return self._asked[namespace]
 
     def _is_proxy(self, instance: Instance) -> bool:
         sidecar = _SIDECAR in instance.resource.annotations and instance.namespace in self._concerned
