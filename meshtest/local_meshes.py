@@ -17,6 +17,11 @@ class LocalMeshes:
     def __init__(self) -> None:
         self._meshes: dict[tuple[Path, ...], Mesh | MeshError] = {}
 
+    @property
+    def kept(self) -> list[Mesh]:
+        """Those that run, the one that was used last at the end."""
+        return [each for each in self._meshes.values() if not isinstance(each, MeshError)]
+
     def mesh(self, paths: tuple[Path, ...]) -> Mesh:
         """The one that runs this; MeshError, for each test anew, if it did not start."""
         if paths not in self._meshes or _ended(self._meshes[paths]):
