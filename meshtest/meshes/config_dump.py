@@ -40,6 +40,12 @@ class Dump:
             },
         }
 
+    def warming(self) -> list[str]:
+        """Names of listeners that wait for something, such as a certificate, before they take connections as they were told to."""
+        return [
+            each["name"] for each in self._listed("ListenersConfigDump", "dynamic_listeners") if "warming_state" in each
+        ]
+
     def rejected(self) -> set[str]:
         """What Envoy says against listeners that it refused."""
         found = self._listed("ListenersConfigDump", "dynamic_listeners")

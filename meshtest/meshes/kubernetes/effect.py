@@ -45,6 +45,7 @@ class _Held:
 
     versions: str = ""
     facts: Json = field(default_factory=dict)
+    warming: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class Effect:
         """What a proxy holds now."""
         held = self._held.setdefault(name, _Held())
         versions = self._admins[name].get("/stats?type=TextReadouts")
-        if versions != held.versions:
+        if versions != held.versions or held.warming:
             found = Dump(json.loads(self._admins[name].get("/config_dump?include_eds")))
             held.versions, held.facts = versions, facts(found.configuration(), gateway)
+            held.warming = found.warming()
         return held.facts
 
     def _await(self, awaited: Awaited) -> list[str]:
@@ -110,8 +112,20 @@ class Effect:
                 raise MeshError(self._late(awaited, missing))
             time.sleep(_PAUSE)
         if awaited.listeners:
+            self._await_warm(awaited)
             self._await_drained(awaited.name)
         return []
+
+    def _await_warm(self, awaited: Awaited) -> None:
+        """Wait until all listeners work as they were told to."""
+        deadline = time.monotonic() + DEADLINE
+        while self.look(awaited.name, awaited.gateway) and (waiting := self._held[awaited.name].warming):
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"listeners of {awaited.name} still wait for something after {DEADLINE:g} s: {', '.join(waiting)}; is there a "
+                    "Secret of each `credentialName` in the gateway's namespace, with tls.crt and tls.key?"
+                )
+            time.sleep(_PAUSE)
 
     def _await_drained(self, name: str) -> None:
         """Wait until no connection is left that came in by what is no more: each would be answered once by what was in force before.

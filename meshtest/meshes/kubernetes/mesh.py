@@ -24,6 +24,7 @@ from meshtest.meshes.kubernetes.access_log_filter import access_log_filter
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.cluster import Cluster
+from meshtest.meshes.kubernetes.credentials import credentials
 from meshtest.meshes.kubernetes.effect import Effect, awaited
 from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
 from meshtest.meshes.kubernetes.objects import Objects, Step
@@ -34,6 +35,7 @@ from meshtest.meshes.kubernetes.probe import PORT as PROBED
 from meshtest.meshes.kubernetes.probe import Probe
 from meshtest.meshes.kubernetes.relays import Relays
 from meshtest.meshes.kubernetes.shared_gateway import OwnHosts, serves_others, taken_from_others
+from meshtest.meshes.kubernetes.state import RUN
 from meshtest.meshes.kubernetes.testimony import testimony
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
@@ -114,6 +116,7 @@ class KubernetesMesh:
         self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
         self._know_resources()
         self._log_in_detail()
+        self._pods.prove(self.authority)
 
     def _know_resources(self) -> None:
         """Look at what is there, before anything of ours is."""
@@ -158,6 +161,7 @@ class KubernetesMesh:
             return
         self._owed = None
         resources = self._at_gateway(resources)
+        resources = {**self._credentials(resources), **resources}
         after = self._with(resources.values())
         if self._place.only_plan:
             self.planned += self._objects.plan(resources)
@@ -205,6 +209,15 @@ class KubernetesMesh:
         if self._owed is not None:
             self.put(self._owed)
 
+    def _credentials(self, resources: Keyed) -> dict[Key, Resource]:
+        """Certificates for Gateways that name some which the cluster does not have; where Secrets may be made."""
+        namespace = self._gateway.instances[0].namespace
+        if namespace not in self._place.namespaces:
+            return {}
+        found = self._api.list(f"/api/v1/namespaces/{namespace}/secrets", labelSelector=f"{RUN}!={self._place.run}")
+        there = {each["metadata"]["name"] for each in found}
+        return credentials(resources.values(), namespace, there, self.authority)
+
     @cached_property
     def _probe(self) -> Probe | None:
         """What tells whether the gateway has taken a change, where what it holds cannot be read."""
@@ -241,6 +254,7 @@ class KubernetesMesh:
         """Look at the pods that there are now, and wait until the proxies know them."""
         if self._population.look():
             self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+            self._pods.prove(self.authority)
 
     # where calls go
 
