@@ -41,3 +41,7 @@ class PolicyViolation(AssertionError):
     def __init__(self, message: str, judgement: Judgement | None = None) -> None:
         super().__init__(message)
         self.judgement = judgement
+
+
+class OnlyPlanned(MeshError):
+    """A test asks for what comes after its resources are applied, and this run only says what would be applied (`--mesh-plan`)."""

@@ -61,9 +61,13 @@ class Mesh:
         """`local` or `kubernetes`."""
         return self._backend.kind
 
+    def testimony(self) -> Mapping[str, str]:
+        """What the mesh says of itself, to explain a failure later: texts by the names of files."""
+        return self._backend.testimony()
+
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this mesh can do that not every mesh can: `mutual-tls`, `pod-addresses`; the marker `mesh_needs` asks for it."""
+        """What this mesh can do that not every mesh can, such as `mutual-tls`; the marker `mesh_needs` asks for it."""
         return frozenset(self._backend.capabilities)
 
     @property
@@ -72,11 +76,12 @@ class Mesh:
         return self._backend.authority
 
     def apply(
-        self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str = "default"
+        self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str | None = None
     ) -> None:
         """Put resources in force, each a path beside the test, YAML text (of several lines), or objects; returns when every proxy has them.
 
-        An object that was applied before is replaced. Resources without a namespace go to `namespace`. Raises ResourceError for what is
+        An object that was applied before is replaced. Resources without a namespace go to `namespace` (of
+        the local mesh `default`; of a cluster the first that may be touched). Raises ResourceError for what is
         not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed. What is accepted but
         probably not meant warns (`AnalysisWarning`), or raises ResourceError, as the ini value `mesh_analysis` says.
         """
@@ -85,7 +90,7 @@ class Mesh:
         from meshtest.resources.manifest import check, is_istio
         from meshtest.resources.problem import Problem, WrongResources
 
-        plain = [resource for each in what for resource in self._read(each, namespace)]
+        plain = [resource for each in what for resource in self._read(each, namespace or self._backend.namespace)]
         found = self._mutation.replaced(plain) if self._mutation else plain
         strangers = [each for each in found if not is_istio(each)]
         if strangers:
@@ -329,7 +334,17 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     try:
         yield own
     finally:
+        session.record_plan(request.node, _taken(backend, "planned"))
+        session.record_notes(request.node, map(str, _taken(backend, "notes")))
         own.restore()
+
+
+def _taken(backend: Backend, name: str) -> list[object]:
+    """What a mesh has gathered in a list, which is empty then; only that of a cluster has such lists."""
+    gathered: list[object] = getattr(backend, name, [])
+    found = list(gathered)
+    gathered.clear()
+    return found
 
 
 def _check_needs(item: pytest.Item, backend: Backend) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -108,8 +109,9 @@ class Laboratory:
         return [each for host, subset in self._destinations for each in self.hosts(host, subset)]
 
     def hosts(self, host: str = "*", subset: str | None = None) -> Sequence[Host]:
-        """How the first proxy sees the hosts behind a Service, or all of them."""
-        return self._sender.mesh.hosts(self._target.proxy, host, subset)
+        """How the first proxy (or each that may be the first) sees the hosts behind a Service, or all of them."""
+        mesh = self._sender.mesh
+        return [each for proxy in self._target.proxies for each in mesh.hosts(proxy, host, subset)]
 
     @cached_property
     def _destinations(self) -> list[tuple[str, str]]:
@@ -121,8 +123,14 @@ class Laboratory:
         return [(call_of(what).host, "")]
 
     def stats(self, pattern: str) -> Mapping[str, int]:
-        """Counters and gauges of the first proxy, by a glob over their names; all that was answered before is counted."""
-        return self._sender.mesh.stats(self._target.proxy, pattern)
+        """Counters and gauges of the first proxy (summed over those that may be the first), by a glob over their names.
+
+        All that was answered before is counted.
+        """
+        found: Counter[str] = Counter()
+        for proxy in self._target.proxies:
+            found.update(self._sender.mesh.stats(proxy, pattern))
+        return found
 
     def until(self, fact: Callable[[], bool], seconds: float = 30.0, every: float = 0.002) -> bool:
         """Look until a fact is so, `every` so many seconds; whether it was within `seconds`."""

@@ -15,7 +15,9 @@ __all__ = ["ingress", "mesh"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options and ini values; the command line beats the ini file, a marker beats both."""
     group = parser.getgroup("meshtest", "service mesh tests")
-    group.addoption("--mesh", choices=["local"], default=None, help="where resources take effect (default: local)")
+    group.addoption(
+        "--mesh", choices=["local", "kubernetes"], default=None, help="where resources take effect (default: local)"
+    )
     group.addoption(
         "--mesh-workloads",
         action="append",
@@ -31,11 +33,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="connections that a measurement keeps open (default: 16)",
     )
     group.addoption(
+        "--kube-context",
+        default=None,
+        metavar="C",
+        help="the cluster, by its context in the kubeconfig (default: the current one)",
+    )
+    group.addoption(
+        "--mesh-namespace",
+        action="append",
+        default=[],
+        metavar="N",
+        help="a namespace of the cluster that may be touched, may be given several times: no other one is; the first is for resources "
+        "that name none",
+    )
+    group.addoption(
+        "--mesh-gateway",
+        default=None,
+        metavar="URL",
+        help="where the cluster's ingress gateway is reached (default: it is found)",
+    )
+    group.addoption(
+        "--mesh-wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to wait for another run that works in a namespace of the cluster (default: not at all)",
+    )
+    group.addoption(
+        "--mesh-insist",
+        action="store_true",
+        help="apply hosts of Gateways as they are written, also where the cluster's gateway serves others (default: hosts get a suffix "
+        "of the run's own there, and what would still take from others is refused)",
+    )
+    group.addoption(
+        "--mesh-plan",
+        action="store_true",
+        help="apply nothing to the cluster: say what each test would create and change there, and what would be restored",
+    )
+    group.addoption(
         "--mesh-mutants",
         action="store_true",
         help="run each test once for each small change to the manifest beside its module, and fail for those that no test notices",
     )
-    parser.addini("mesh", "where resources take effect: local", default="local")
+    parser.addini("mesh", "where resources take effect: local or kubernetes", default="local")
+    parser.addini("kube_context", "the cluster, by its context in the kubeconfig", default="")
+    parser.addini("mesh_namespace", "namespaces of the cluster that may be touched", type="args", default=[])
+    parser.addini("mesh_gateway", "where the cluster's ingress gateway is reached", default="")
     parser.addini(
         "mesh_workloads", "manifests of what runs in the local mesh, relative to the ini file", type="args", default=[]
     )
@@ -43,6 +86,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "mesh_analysis",
         "what to do with findings of `meshtest analyze` in resources that a test applies: warn, error or off",
         default="warn",
+    )
+    parser.addini(
+        "mesh_failures",
+        "folder for what the proxies held and counted when a test failed, relative to the root of the tests; empty: it is not kept",
+        default="reports/failures",
     )
     parser.addini("mesh_connections", "connections that a measurement keeps open", default="16")
 
@@ -60,16 +108,15 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses); else the test is skipped",
+        "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses, hosts-outside, statistics, "
+        "exact-limits); else the test is skipped",
     )
     config.addinivalue_line(
         "markers",
         "mesh_mutants(points=10, skip={pattern: reason}): with --mesh-mutants, by how much shares are moved, and which mutants need "
         "not be noticed",
     )
-    kind = config.getoption("mesh") or config.getini("mesh")
-    if kind != "local":
-        raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local")
+    _check_mesh(config)
     if config.getini("mesh_analysis") not in ("warn", "error", "off"):
         raise pytest.UsageError(f"mesh_analysis = {config.getini('mesh_analysis')}: must be warn, error or off")
     if not str(config.getini("mesh_connections")).isdigit():
@@ -80,17 +127,57 @@ def pytest_configure(config: pytest.Config) -> None:
         _run_mutants(config)
 
 
+def _check_mesh(config: pytest.Config) -> None:
+    kind = config.getoption("mesh") or config.getini("mesh")
+    if kind not in ("local", "kubernetes"):
+        raise pytest.UsageError(f"mesh = {kind}: there is no such mesh; use local or kubernetes")
+    if kind == "kubernetes" and not (config.getoption("mesh_namespace") or config.getini("mesh_namespace")):
+        raise pytest.UsageError("--mesh kubernetes: name at least one --mesh-namespace; no other namespace is touched")
+    if kind == "local" and config.getoption("mesh_plan"):
+        raise pytest.UsageError("--mesh-plan is about a cluster: give --mesh kubernetes, too")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Says of broken surroundings that they are, so that an exit status can tell them from a policy that does not hold."""
+    if call.excinfo is not None and item.config.getoption("mesh_plan"):
+        _skip_what_is_planned(call)
     if call.excinfo is not None and "meshtest.outcome" not in dict(item.user_properties):
         from meshtest.report.outcome import outcome
 
         if found := outcome(call.excinfo.value):
             item.user_properties.append(("meshtest.outcome", found))
-    return (yield)
+    report = yield
+    if report.when == "call" and report.failed and "mesh" in getattr(item, "funcargs", {}):
+        _keep_testimony(item, report)
+    return report
+
+
+def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Keep what the mesh says of itself, where `mesh_failures` says."""
+    place = str(item.config.getini("mesh_failures"))
+    if not place or item.config.getoption("mesh_mutants"):
+        return
+    from meshtest.errors import MeshError
+    from meshtest.report.failure import keep
+
+    mesh: Any = item.funcargs["mesh"]  # type: ignore[attr-defined]
+    try:
+        folder = keep(item.config.rootpath / place, item.nodeid, mesh.testimony())
+    except (MeshError, OSError) as error:
+        report.sections.append(("mesh", f"what the proxies held could not be kept: {error}"))
+    else:
+        report.sections.append(("mesh", f"what the proxies held and counted is in {folder}"))
+
+
+def _skip_what_is_planned(call: pytest.CallInfo[Any]) -> None:
+    from meshtest.errors import OnlyPlanned
+
+    if call.excinfo is not None and isinstance(call.excinfo.value, OnlyPlanned):
+        skipped = pytest.skip.Exception(str(call.excinfo.value)).with_traceback(call.excinfo.tb)
+        call.excinfo = pytest.ExceptionInfo.from_exception(skipped)
 
 
 @pytest.hookimpl(tryfirst=True)

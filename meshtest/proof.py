@@ -156,23 +156,28 @@ def _tried(case: _Case, expectation: Expectation) -> tuple[Finding, Judgement]:
     reading = expectation.reading(load.attribute or default)
     causes = load.causes or expectation.causes
     with sender.driver(load.what, reading, load.connections, load.timeout, causes) as driver:
-        return case.judged(lambda: _reach(case, driver, trial), trial.judgement)
+        return case.judged(lambda: _reach(case, driver, trial, causes), trial.judgement)
 
 
-def _reach(case: _Case, driver: Engine, trial: Trial) -> None:
+def _reach(case: _Case, driver: Engine, trial: Trial, causes: bool) -> None:
     what, samples, watch = case.load.what, case.samples, case.sender.watch
     host = case.sender.target(what).host
+    hasty = not causes or case.sender.mesh.logs_at_once
     watch.progress(f"{what}: {trial.forecast()}")
     while trial.verdict is None:
-        samples.append(driver.run(what, _batch(trial, case.load), host=host))
+        samples.append(driver.run(what, _batch(trial, case.load, hasty), host=host))
         _check_errors(samples, what, case.load.transport_errors)
         trial.take(samples[-1])
         watch.progress(f"{what}: {trial.requests} requests, {trial.observed}; about {trial.remaining()} more")
 
 
-def _batch(trial: Trial, load: Load) -> int:
-    """How many requests to send next: at first few, and then at most as many again, for a mesh that is clearly wrong needs few."""
-    return min(trial.suggested_batch(), max(_FIRST_BATCH, load.connections or 0, trial.requests))
+def _batch(trial: Trial, load: Load, hasty: bool) -> int:
+    """How many requests to send next: at first few, and then at most as many again, for a mesh that is clearly wrong needs few.
+
+    Not so (`hasty` is false) where each look at the logs takes longer than the requests.
+    """
+    most = max(_FIRST_BATCH, load.connections or 0, trial.requests)
+    return min(trial.suggested_batch(), most) if hasty else trial.suggested_batch()
 
 
 def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:

@@ -1,28 +1,40 @@
-"""What lasts for a whole pytest run: the meshes, each started when a test first needs it, and the findings."""
+"""What lasts for a whole pytest run: the meshes, and the findings."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from meshtest.errors import MeshError
 from meshtest.evidence import Finding
 from meshtest.meshes.protocol import Mesh
 
-MOST_MESHES = 2
-"""So many are kept for tests to come; each takes hundreds of megabytes, and another one starts in less than a second."""
+if TYPE_CHECKING:
+    from meshtest.meshes.kubernetes.mesh import Place
+
+
+_WORKERS_WAIT = 3600.0  # seconds for the turns of the other workers of pytest-xdist
+
+
+class Meshes(Protocol):
+    """Where the meshes for tests come from."""
+
+    def mesh(self, paths: tuple[Path, ...]) -> Mesh:
+        """The one that runs what is in these manifests (Bookinfo, or what there is, without any)."""
+
+    def close(self) -> None:
+        """End all."""
 
 
 class Session:
-    """The meshes of one pytest process (under pytest-xdist: of one worker), by what they run."""
+    """The meshes of one pytest process (under pytest-xdist: of one worker)."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._meshes: dict[tuple[Path, ...], Mesh | MeshError] = {}
+        self._meshes = _meshes(config)
         self.findings: list[tuple[str, Finding]] = []
 
     @property
@@ -37,32 +49,7 @@ class Session:
 
     def backend(self, item: pytest.Item) -> Mesh:
         """The mesh for a test: with the workloads of its marker, else those of the command line or ini file, else Bookinfo."""
-        paths = self._workloads(item)
-        if paths not in self._meshes or _ended(self._meshes[paths]):
-            self._make_room(MOST_MESHES - 1)
-            self._meshes[paths] = self._started(paths)
-        found = self._meshes[paths] = self._meshes.pop(paths)  # used last, ended last
-        if isinstance(found, MeshError):
-            raise MeshError(str(found))  # said once for each test, without starting again
-        return found
-
-    def _started(self, paths: tuple[Path, ...]) -> Mesh | MeshError:
-        """A mesh; where the others leave it too little, they are ended."""
-        from meshtest.meshes.local.watches import TooFewWatches
-
-        found = self._start(paths)
-        if isinstance(found, TooFewWatches) and self._make_room(0):
-            return self._start(paths)
-        return found
-
-    def _make_room(self, most: int) -> int:
-        """End the meshes that have not been used for the longest time, but for so many; how many ended."""
-        alive = [(paths, each) for paths, each in self._meshes.items() if not isinstance(each, MeshError)]
-        ended = alive[: max(len(alive) - most, 0)]
-        for paths, each in ended:
-            each.close()
-            del self._meshes[paths]
-        return len(ended)
+        return self._meshes.mesh(self._workloads(item))
 
     def _workloads(self, item: pytest.Item) -> tuple[Path, ...]:
         marker = item.get_closest_marker("mesh_workloads")
@@ -73,22 +60,6 @@ class Session:
             return tuple(self._config.invocation_params.dir / each for each in given)
         return tuple(self._config.rootpath / each for each in self._config.getini("mesh_workloads"))
 
-    def _start(self, paths: tuple[Path, ...]) -> Mesh | MeshError:
-        from meshtest.meshes.local.mesh import LocalMesh
-        from meshtest.topology.default import default_topology
-
-        topology = default_topology(paths)
-        try:
-            mesh = LocalMesh(topology)
-            # Load what drives and judges, scipy among it, while the processes start.
-            import meshtest.judging.split_test
-            import meshtest.source  # noqa: F401
-
-            mesh.wait_ready()
-            return mesh
-        except MeshError as error:
-            return error
-
     def record(self, item: pytest.Item, found: Finding) -> None:
         """Keep a finding: with the test's report (which travels under pytest-xdist), and here."""
         self.findings.append((item.nodeid, found))
@@ -96,6 +67,14 @@ class Session:
         prefix = "meshtest" if number == 1 else f"meshtest.{number}"
         item.user_properties.append((f"{prefix}.finding", found.as_json()))
         item.user_properties.extend((f"{prefix}.{name}", value) for name, value in found.properties().items())
+
+    def record_plan(self, item: pytest.Item, steps: Iterable[object]) -> None:
+        """Keep what a test would do to a cluster, for the summary."""
+        item.user_properties.extend(("meshtest.plan", str(step)) for step in steps)
+
+    def record_notes(self, item: pytest.Item, notes: Iterable[str]) -> None:
+        """Keep what a mesh notes of itself while a test runs, for the summary."""
+        item.user_properties.extend(("meshtest.note", note) for note in notes)
 
     def progress(self, text: str) -> None:
         """Show a line while a verdict is being reached, on a terminal; an empty text clears it."""
@@ -118,22 +97,35 @@ class Session:
 
     def close(self) -> None:
         """End all meshes."""
-        meshes, self._meshes = self._meshes, {}
-        for mesh in meshes.values():
-            if not isinstance(mesh, MeshError):
-                mesh.close()
+        self._meshes.close()
 
 
-def _ended(mesh: Mesh | MeshError) -> bool:
-    """Whether a process of the mesh has ended, which the test of that moment has been told; then the rest of it is ended, too."""
-    if isinstance(mesh, MeshError):
-        return False
-    try:
-        mesh.check()
-    except MeshError:
-        mesh.close()
-        return True
-    return False
+def _meshes(config: pytest.Config) -> Meshes:
+    if _option(config, "mesh") == "kubernetes":
+        from meshtest.cluster_mesh import ClusterMesh
+
+        return ClusterMesh(_place(config), str(_option(config, "kube_context") or "") or None)
+    from meshtest.local_meshes import LocalMeshes
+
+    return LocalMeshes()
+
+
+def _place(config: pytest.Config) -> Place:
+    import secrets
+
+    from meshtest.meshes.kubernetes.mesh import Place
+
+    named = config.getoption("mesh_namespace") or config.getini("mesh_namespace")
+    worker = str(getattr(config, "workerinput", {}).get("workerid", ""))
+    return Place(
+        tuple(dict.fromkeys(named)),
+        run="-".join(filter(None, (secrets.token_hex(4), worker))),
+        gateway_url=str(_option(config, "mesh_gateway") or "") or None,
+        wait=_WORKERS_WAIT if worker else float(config.getoption("mesh_wait")),
+        in_turns=bool(worker),
+        only_plan=bool(config.getoption("mesh_plan")),
+        insist=bool(config.getoption("mesh_insist")),
+    )
 
 
 def _option(config: pytest.Config, name: str) -> Any:

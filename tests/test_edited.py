@@ -83,6 +83,8 @@ def test_nothing_to_change() -> None:
 class Kept:
     """A mesh that keeps what was put in force."""
 
+    namespace = "default"
+
     def __init__(self) -> None:
         self.put_in_force: list[Mapping[tuple[str, str, str, str], Resource]] = []
 

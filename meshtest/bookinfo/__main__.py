@@ -1,7 +1,11 @@
-"""``python -m meshtest.bookinfo``: runs a plan's instances until standard input ends, SIGTERM or the parent's death."""
+"""``python -m meshtest.bookinfo``: runs a plan's instances until standard input ends, SIGTERM or the parent's death.
+
+``python -m meshtest.bookinfo pod`` is one pod of a cluster (`meshtest.bookinfo.pod`).
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import gc
@@ -19,7 +23,6 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 async def serve() -> int:
     """Runs until told to stop; the exit status."""
-    _raise_file_limit()
     host = Host()
     try:
         lines = Lines()
@@ -71,12 +74,28 @@ def _ask_for_signal_at_parents_death(number: int) -> None:
 
 def main() -> int:
     """The process's exit status."""
+    _raise_file_limit()
+    if sys.argv[1:2] == ["pod"]:
+        return _pod()
     try:
         return asyncio.run(serve())
     except asyncio.CancelledError:
         return 0
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
+
+
+def _pod() -> int:
+    from meshtest.bookinfo import pod
+
+    parser = argparse.ArgumentParser(prog="python -m meshtest.bookinfo pod", description=pod.__doc__)
+    for name, number in pod.PORTS.items():
+        parser.add_argument(f"--{name}", type=int, default=number, metavar="PORT")
+    parser.add_argument(
+        "--quiet", type=float, default=pod.QUIET, metavar="SECONDS", help="without a request before it ends"
+    )
+    given = vars(parser.parse_args(sys.argv[2:]))
+    return asyncio.run(pod.serve(os.environ, {name: given[name] for name in pod.PORTS}, given["quiet"]))
 
 
 if __name__ == "__main__":

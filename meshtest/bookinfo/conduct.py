@@ -46,6 +46,11 @@ class Rule:
         """Requests that wait for somebody to let them go."""
         return len(self.waiting) if self.behaviour.kind in (HOLDS, STALLS) else 0
 
+    def ages(self) -> list[float]:
+        """Seconds that those which wait have waited, the longest first."""
+        now = time.monotonic()
+        return sorted((now - since for since in self.waiting.values()), reverse=True)
+
     async def wait(self) -> None:
         """Until a request is let go, the behaviour is taken back, or (slow) its time is over."""
         if self.over:  # it was taken back after it had decided this request, and before the request came here
@@ -75,6 +80,7 @@ class Conduct:
     def __init__(self, podname: str) -> None:
         self.podname = podname
         self.down = False
+        self.ready = True
         self._seen = Counters()
         self._rules: dict[int, Rule] = {}
         self._recordings: dict[int, deque[Mapping[str, object]]] = {}
@@ -103,6 +109,12 @@ class Conduct:
         self.recover()
         self._seen = Counters()
 
+    def restore(self) -> None:
+        """Takes back all that it was told: behaviours, recordings, that it is unready."""
+        self.recover()
+        self._recordings.clear()
+        self.ready = True
+
     def record(self, number: int) -> None:
         """Starts a recording of the requests that come."""
         self._recordings[number] = deque(maxlen=RECORDED)
@@ -113,6 +125,11 @@ class Conduct:
         if end:
             self._recordings.pop(number, None)
         return found
+
+    @property
+    def requests(self) -> int:
+        """How many it has seen."""
+        return self._seen.requests
 
     def observe(self, connections: int) -> dict[str, object]:
         """The counters, and of each behaviour how many requests it `decided` and has `held` now."""

@@ -13,11 +13,13 @@ The first line is the plan; its reply is ``{"listening": [{"name", "address": [i
 | ``behave`` | ``instances``; ``number``, by which it is known; ``behaviour`` (`meshtest.bookinfo.behaviour`) | ``{}`` |
 | ``recover`` | ``instances``; ``numbers`` of behaviours, all if left out | ``{"decided": count}`` of requests |
 | ``release`` | ``instances``, ``number``; ``most`` requests, all if left out | ``{"released": count}`` |
+| ``waiting`` | ``instances``, ``number`` | ``{"waiting": {name: [seconds]}}`` that each held request has waited, the longest first |
 | ``observe`` | ``instances`` | ``{"observed": {name: counters}}`` |
 | ``record`` | ``instances``, ``number`` | ``{}`` |
 | ``recorded`` | ``instances``, ``number``; ``end`` the recording if true | ``{"recorded": {name: [requests]}}`` |
 | ``crash``, ``restart`` | ``instances`` | ``{}`` |
-| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for files that keys pass through; ``trusted``: PEM of clients | ``{}`` |
+| ``unready``, ``ready`` | ``instances``; what a pod's probe is answered (`meshtest.bookinfo.pod`) | ``{}`` |
+| ``prove`` | ``authority``: certificate and key (PEM); ``folder`` for keys, or the usual; ``trusted`` clients (PEM) | ``{}`` |
 
 TLS is hung up on until ``prove`` has said with what to speak it.
 
@@ -29,6 +31,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 
 from meshtest.bookinfo.behaviour import read_behaviour
@@ -66,7 +69,8 @@ async def _prove(host: Host, message: Message) -> Message:
     from meshtest.authority import Authority
     from meshtest.bookinfo.tls import Certificates
 
-    pair, folder, trusted = message.get("authority"), message.get("folder"), message.get("trusted", "")
+    pair, trusted = message.get("authority"), message.get("trusted", "")
+    folder = message.get("folder", tempfile.gettempdir())
     if (
         not isinstance(pair, list)
         or len(pair) != 2
@@ -98,6 +102,10 @@ async def _release(host: Host, message: Message) -> Message:
     return {"released": host.release(read_names(message), _number(message, "number"), most)}
 
 
+async def _waiting(host: Host, message: Message) -> Message:
+    return {"waiting": host.waiting(read_names(message), _number(message, "number"))}
+
+
 async def _observe(host: Host, message: Message) -> Message:
     return {"observed": host.observe(read_names(message))}
 
@@ -123,6 +131,16 @@ async def _restart(host: Host, message: Message) -> Message:
     return {}
 
 
+async def _unready(host: Host, message: Message) -> Message:
+    host.set_ready(read_names(message), False)
+    return {}
+
+
+async def _ready(host: Host, message: Message) -> Message:
+    host.set_ready(read_names(message), True)
+    return {}
+
+
 COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "ping": _ping,
     "add": _add,
@@ -131,11 +149,14 @@ COMMANDS: Mapping[str, Callable[[Host, Message], Awaitable[Message]]] = {
     "behave": _behave,
     "recover": _recover,
     "release": _release,
+    "waiting": _waiting,
     "observe": _observe,
     "record": _record,
     "recorded": _recorded,
     "crash": _crash,
     "restart": _restart,
+    "unready": _unready,
+    "ready": _ready,
     "prove": _prove,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from meshtest.bookinfo.tls import Certificates, TlsServer
 
 _BACKLOG = 4096
+_LOOK = 0.02  # seconds between looks at connections that are to close
 
 
 @dataclass(eq=False)
@@ -138,6 +140,13 @@ class Host:
         for pod in self._conducts.keys() - kept:
             self._conducts.pop(pod).recover()
 
+    async def drain(self, patience: float) -> None:
+        """Stops all instances, and waits until the open connections are closed; at most so many seconds."""
+        leaving, deadline = list(self._running.values()), time.monotonic() + patience
+        self.remove(self.names)
+        while any(len(each.connections) for each in leaving) and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK)
+
     def behave(self, pods: Iterable[str], number: int, behaviour: Behaviour) -> None:
         """Puts a behaviour in force, by a number of the caller's. Raises `PlanError` for a name that does not run, or a number taken."""
         for conduct in self._of(pods):
@@ -153,6 +162,12 @@ class Host:
     def release(self, pods: Iterable[str], number: int, most: int | None) -> int:
         """Lets go what a behaviour holds, the oldest first; how many. Raises `PlanError` for a name that does not run."""
         return release([rule for conduct in self._of(pods) for rule in conduct.rules(number)], most)
+
+    def waiting(self, pods: Iterable[str], number: int) -> dict[str, object]:
+        """How long requests have waited for a behaviour's end, in seconds, by pod. Raises `PlanError` for a name that does not run."""
+        return {
+            pod: [age for rule in conduct.rules(number) for age in rule.ages()] for pod, conduct in self._named(pods)
+        }
 
     def record(self, pods: Iterable[str], number: int) -> None:
         """Starts a recording of what pods are asked. Raises `PlanError` for a name that does not run."""
@@ -189,6 +204,27 @@ class Host:
                 self._running[old.instance.name] = running = _again(old)
                 await self._begin(running)
             conduct.down = False
+
+    def set_ready(self, pods: Iterable[str], ready: bool) -> None:
+        """What pods answer when they are asked whether they are ready. Raises `PlanError` for a name that does not run."""
+        for conduct in self._of(pods):
+            conduct.ready = ready
+
+    @property
+    def ready(self) -> bool:
+        """Whether all pods are."""
+        return all(conduct.ready for conduct in self._conducts.values())
+
+    @property
+    def requests(self) -> int:
+        """How many requests all pods have seen since they (re)started."""
+        return sum(conduct.requests for conduct in self._conducts.values())
+
+    async def restore(self) -> None:
+        """Takes back whatever pods were told, and starts those that are down."""
+        for conduct in self._conducts.values():
+            conduct.restore()
+        await self.restart([pod for pod, conduct in self._conducts.items() if conduct.down])
 
     def _named(self, pods: Iterable[str]) -> list[tuple[str, Conduct]]:
         pods = list(pods)

@@ -73,7 +73,8 @@ class Instance:
     prefix: str = ""
     certified: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    upstreams: Mapping[str, Address] = field(default_factory=lambda: MappingProxyType({}))
+    upstreams: Mapping[str, Address] | None = field(default_factory=lambda: MappingProxyType({}))
+    """None for what DNS says, as in a pod."""
 
     @property
     def says(self) -> str:
@@ -106,8 +107,8 @@ def _instance(entry: object, where: str) -> Instance:
     if kind not in KINDS:
         raise PlanError(f"{where}.kind is one of {', '.join(KINDS)}, not {kind!r}")
     listen = fields.get("listen")
-    if not isinstance(listen, list) or not listen:
-        raise PlanError(f"{where}.listen is a list of one or more [address, port], not {listen!r}")
+    if not isinstance(listen, list):
+        raise PlanError(f"{where}.listen is a list of [address, port], not {listen!r}")
     return Instance(
         name=_string(fields, "name", where),
         kind=kind,

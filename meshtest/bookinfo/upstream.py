@@ -28,18 +28,19 @@ class Answer:
 
 
 class Upstreams:
-    """Calls services by the names that Kubernetes gives them. Never retries."""
+    """Calls services by the names that Kubernetes gives them: at these addresses, or (None) where DNS says. Never retries."""
 
-    def __init__(self, addresses: Mapping[str, Address], namespace: str) -> None:
+    def __init__(self, addresses: Mapping[str, Address] | None, namespace: str) -> None:
         self._namespace = namespace
         self._idle: dict[Address, list[ClientConnection]] = {}
         self._closed = False
-        self.move(addresses)
+        self._looked_up = addresses is None
+        self.move(addresses or {})
 
     @property
-    def addresses(self) -> Mapping[str, Address]:
-        """Where the names are."""
-        return self._addresses
+    def addresses(self) -> Mapping[str, Address] | None:
+        """Where the names are; None if DNS says it."""
+        return None if self._looked_up else self._addresses
 
     def move(self, addresses: Mapping[str, Address]) -> None:
         """Makes the names stand for other addresses; idle connections to those that are left are closed."""
@@ -63,6 +64,9 @@ class Upstreams:
 
     def resolve(self, authority: str) -> Address:
         """The address that stands for ``host:port``. Raises `UpstreamError` for a name that is not in the plan."""
+        if self._looked_up:
+            host, _, port = authority.partition(":")
+            return host, int(port)
         address = self._addresses.get(authority) or self._canonical.get(self._full(authority))
         if address is None:
             raise UpstreamError(f"no upstream {authority}")

@@ -28,6 +28,19 @@ def add_files(parser: argparse.ArgumentParser, required: bool = True) -> None:
     )
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which cluster, and what of it."""
+    parser.add_argument("--kube-context", metavar="C", help="a context of the kubeconfig (the current one)")
+    parser.add_argument(
+        "--mesh-namespace",
+        dest="namespaces",
+        action="append",
+        default=[],
+        metavar="N",
+        help="a namespace under test (may be given several times)",
+    )
+
+
 def read(files: Sequence[Path], given: Sequence[Path], gateways: bool) -> tuple[Topology, list[Resource]]:
     """What exists and the Istio resources, checked; `gateways` adds Istio's ingress gateway where there is none."""
     from meshtest.resources.manifest import check, is_istio, read_files

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
@@ -126,10 +127,11 @@ _LINE = re.compile(
 )
 
 
-def of_text(line: str, proxy: str, gateway: bool = False) -> Entry:
+def of_text(line: str, proxy: str, gateway: bool = False, instances: Mapping[str, str] | None = None) -> Entry:
     """A line in Istio's default format, as `kubectl logs` prints it; ValueError for any other.
 
-    A sidecar logs both of its sides: what was sent to its own workload, by the cluster's name, is inbound, all else outbound.
+    `instances` are the names of those that have the addresses there. A sidecar
+    logs both of its sides: what was sent to its own workload, by the cluster's name, is inbound, all else outbound.
     """
     found = _LINE.fullmatch(line.rstrip("\r\n"))
     if found is None:
@@ -148,12 +150,13 @@ def of_text(line: str, proxy: str, gateway: bool = False) -> Entry:
         bytes_received=int(found["received"]),
         bytes_sent=int(found["sent"]),
         duration=None if found["took"] == NONE else int(found["took"]) / 1000,
+        upstream_instance=(instances or {}).get(said["upstream_host"], ""),
         peer_address=said["downstream_remote_address"],
         **said,
     )
 
 
-def of_json(line: bytes | str, proxy: str, instances: dict[str, str] | None = None) -> Entry:
+def of_json(line: bytes | str, proxy: str, instances: Mapping[str, str] | None = None) -> Entry:
     """A line in meshtest's own format (`JSON_FORMAT`, with `kind`); ValueError for any other.
 
     `instances` are the names of those that have the addresses there.

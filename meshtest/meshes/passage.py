@@ -19,15 +19,15 @@ class Owner:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where requests were sent: their first proxy, and the address that they came from."""
+    """Where requests were sent: the proxies of which one was the first, and the address that they came from (empty for any)."""
 
-    proxy: str
-    address: str
+    proxies: tuple[str, ...]
+    address: str = ""
 
     def begins(self, entry: Entry) -> bool:
         """Whether a line is of a request as it was sent there, not of one that a workload sent on."""
-        at_first = entry.proxy == self.proxy and entry.kind not in (INBOUND, READINESS)
-        return at_first and entry.peer_address.rpartition(":")[0] == self.address
+        at_first = entry.proxy in self.proxies and entry.kind not in (INBOUND, READINESS)
+        return at_first and self.address in ("", entry.peer_address.rpartition(":")[0])
 
 
 class Passages:
@@ -54,7 +54,7 @@ class Passages:
 
     def _missing(self, entries: list[Entry]) -> str:
         if not any(map(self._origin.begins, entries)):
-            return self._origin.proxy
+            return self._origin.proxies[0]
         said = {(each.proxy, each.peer_address) for each in entries}
         return next((proxy for proxy, peer in self._passed_on(entries) if (proxy, peer) not in said), "")
 

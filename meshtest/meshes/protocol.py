@@ -23,7 +23,8 @@ class Target:
     """Where a call is to be sent: a socket address, the Host it asks for, the address it comes from (None for any).
 
     `server_name` is the name that the other side must prove in TLS; None in the clear. It is not `certain` that a server for any host
-    (`*`) can prove each name. `proxy` is the name of the proxy there (`pod.namespace`).
+    (`*`) can prove each name. `proxies` are the names (`pod.namespace`) of those of which one is there, and `peer` is the address that
+    they see calls come from (empty if it is not known).
     """
 
     address: tuple[str, int]
@@ -31,7 +32,8 @@ class Target:
     source: str | None = None
     server_name: str | None = None
     certain: bool = True
-    proxy: str = ""
+    proxies: tuple[str, ...] = ()
+    peer: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,9 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "mutual-tls": "mutual TLS between workloads, by which callers have an identity",
         "pod-addresses": "an address of its own that each workload calls from",
+        "hosts-outside": "hosts outside of the mesh that answer, whatever their names are",
+        "statistics": "all of Envoy's statistics at its gateway, of which Istio's proxies keep few (`proxyStatsMatcher`)",
+        "exact-limits": "a gateway with one worker thread, with which circuit breakers count exactly (`concurrency: 1`)",
     }
 )
 """What not every mesh can do, by the names that the marker `mesh_needs` takes."""
@@ -162,8 +167,18 @@ class Mesh(Protocol):
     """Where resources take effect."""
 
     kind: str
-    topology: Topology
-    """What exists there, apart from the resources that are put in force."""
+
+    @property
+    def topology(self) -> Topology:
+        """What exists there, apart from the resources that are put in force."""
+
+    @property
+    def namespace(self) -> str:
+        """Where resources go that name no namespace."""
+
+    @property
+    def logs_at_once(self) -> bool:
+        """Whether proxies write their access logs at once, and not only now and then."""
 
     @property
     def capabilities(self) -> Collection[str]:
@@ -224,6 +239,9 @@ class Mesh(Protocol):
 
     def readiness(self, workload: str | None = None) -> Mapping[str, Target]:
         """Where the proxies of a workload (None: the ingress gateway) say whether they are ready, by pod; port 15021 in a cluster."""
+
+    def testimony(self) -> Mapping[str, str]:
+        """What explains a failure later, as texts by the names of files: what the proxies hold and have counted, and who is there."""
 
     def check(self) -> None:
         """MeshError if the surroundings are broken: a proxy or a workload that has ended."""

@@ -33,8 +33,10 @@ def _from_here(path: Path) -> Path:
 
 
 def summarize(reporter: Any, config: pytest.Config) -> None:
-    """A table with a row for each verdict, in the order of the tests."""
+    """A table with a row for each verdict, in the order of the tests; and what would be done to a cluster, where that was only planned."""
+    _plan(reporter)
     rows = list(_rows(reporter, config))
+    _notes(reporter)
     if not rows:
         return
     reporter.ensure_newline()
@@ -45,6 +47,35 @@ def summarize(reporter: Any, config: pytest.Config) -> None:
         text = "  ".join(cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True)).rstrip()
         reporter.write(row[0].ljust(widths[0]), **({} if number == 0 else _COLOURS.get(row[0], {})))
         reporter.write(f"  {text}\n")
+
+
+def _notes(reporter: Any) -> None:
+    """What meshes noted of themselves, each once."""
+    said = [str(value) for each in _ended(reporter) for name, value in each.user_properties if name == "meshtest.note"]
+    if said:
+        reporter.section("mesh notes", sep="=")
+    for note in dict.fromkeys(said):
+        reporter.write_line(note)
+
+
+def _ended(reporter: Any) -> list[Any]:
+    """The reports of the ends of tests, in the order of their names."""
+    found = [each for several in reporter.stats.values() for each in several if getattr(each, "when", "") == "teardown"]
+    return sorted(found, key=lambda each: str(each.nodeid))
+
+
+def _plan(reporter: Any) -> None:
+    """By test; what several tests would do alike is told once, with the first."""
+    told: set[str] = set()
+    for report in _ended(reporter):
+        steps = [str(value) for name, value in report.user_properties if name == "meshtest.plan" and value not in told]
+        if steps and not told:
+            reporter.section("mesh plan: nothing of this was done", sep="=")
+        if steps:
+            reporter.write_line(report.nodeid)
+        for step in dict.fromkeys(steps):
+            reporter.write_line(f"  {step}")
+        told.update(steps)
 
 
 def _rows(reporter: Any, config: pytest.Config) -> Iterator[tuple[str, ...]]:

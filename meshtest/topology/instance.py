@@ -27,6 +27,11 @@ class Instance:
     account: str = "default"
 
     @property
+    def full_name(self) -> str:
+        """`name.namespace`, as istioctl names a proxy; pods of several namespaces may share their names."""
+        return f"{self.name}.{self.namespace}"
+
+    @property
     def app(self) -> str:
         """The value of the label `app`, else the workload's name."""
         return self.labels.get("app") or self.labels.get("app.kubernetes.io/name") or self.workload
@@ -38,12 +43,22 @@ class Instance:
 
 
 def from_pod(pod: Resource, address: str) -> Instance:
-    """The instance that a Pod is; its workload is named after its labels (`app-version`, else `app`), else after itself."""
+    """The instance that a Pod is; its workload is its owner (of a ReplicaSet that one's, as Istio has it).
+
+    Without one it is named after its labels (`app-version`, else `app`), else after itself.
+    """
     labels = pod.labels
     named = [labels[key] for key in ("app", "version") if labels.get(key)]
-    workload = "-".join(named) if labels.get("app") else pod.name
+    workload = _owner(pod) or ("-".join(named) if labels.get("app") else pod.name)
     given = pod.body.get("status", {}).get("podIP") or address
     return _instance(pod, pod.name, workload, labels, given, pod.spec, pod.annotations)
+
+
+def _owner(pod: Resource) -> str:
+    """The Deployment (or StatefulSet...) that a pod was made by; empty if it was made by nobody."""
+    owners = pod.body["metadata"].get("ownerReferences") or ()
+    name = next((str(each.get("name", "")) for each in owners if each.get("controller")), "")
+    return name.removesuffix(f"-{pod.labels['pod-template-hash']}") if "pod-template-hash" in pod.labels else name
 
 
 def from_deployment(deployment: Resource, addresses: Iterator[str]) -> list[Instance]:

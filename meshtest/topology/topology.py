@@ -32,6 +32,8 @@ class Topology:
     localities: Mapping[str, Locality]
     credentials: Mapping[tuple[str, str, str], Resource] = field(default_factory=dict)
     """Secrets and ConfigMaps by kind, namespace and name."""
+    home: str = "default"
+    """The namespace whose workloads need not name it."""
     unready: frozenset[str] = frozenset()
     """The addresses of instances that are not ready: Services leave them out, as Kubernetes does when a readiness probe fails."""
 
@@ -58,7 +60,7 @@ class Topology:
         for each in self.instances:
             name = (
                 f"{each.workload}.{each.namespace}"
-                if places[each.workload] > 1 and each.namespace != "default"
+                if places[each.workload] > 1 and each.namespace != self.home
                 else each.workload
             )
             out[name] = (*out.get(name, ()), each)

@@ -71,3 +71,13 @@ def connected(
         with contextlib.suppress(OSError):
             plain.close()
         raise
+
+
+def asked(address: tuple[str, int], host: str, timeout: float = 5.0) -> str:
+    """The body of a 200 for a host, in the clear and over a connection of its own; empty for any other answer, and for none."""
+    url = f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}/"
+    try:
+        answer = httpx.get(url, headers={"Host": host}, timeout=timeout, trust_env=False)
+    except httpx.HTTPError:
+        return ""
+    return answer.text if answer.status_code == httpx.codes.OK else ""

@@ -9,7 +9,11 @@ from meshtest import GET, answered, trips
 EXCUSED = {
     "Gateway/edge:selector:removed": "it is for all gateways then, and so for the ingress gateway",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("exact-limits", "statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 LIMITS = trips(connections=2, pending=1)

@@ -10,7 +10,11 @@ EXCUSED = {
     "Gateway/edge:selector:removed": "it is for all gateways then, and so for the ingress gateway",
     "*retries.attempts=2": "the first retry is answered, so that there is no second",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("exact-limits", "statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 LIMIT = trips(retries=2)

@@ -9,7 +9,11 @@ NOT_NOTICED = {
     "ServiceEntry/*:ports*.protocol*": "the same requests, by another version of HTTP, or by one that is found out",
     "ServiceEntry/*:resolution=DNS_ROUND_ROBIN": "the host has one address",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("hosts-outside"),
+    pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED),
+]
 
 ITEMS = GET("http://api.example.com/items?x=1")
 LEFT = received(path="/items?x=1", host="api.example.com", headers={"x-left-by": "egress"}, within=20)

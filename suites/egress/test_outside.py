@@ -12,7 +12,11 @@ NOT_NOTICED = {
     "ServiceEntry/partner:resolution=DNS": "pods have addresses, of which no name is looked up",
     "ServiceEntry/api:resolution:removed": "the sidecar calls the address that the caller found, which is the host's",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("hosts-outside"),
+    pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED),
+]
 
 BROKEN = answered(503, flags="FI", details="fault_filter_abort", within=20)
 WITH_KEY = received(host="api.example.com:8080", path="/items", headers={"x-api-key": "secret"}, within=20)

@@ -10,7 +10,11 @@ NOT_NOTICED = {
     "ServiceEntry/known:resolution:removed": "the sidecar calls the address that the caller found, which is the host's",
     "ServiceEntry/known:resolution=NONE": "the sidecar calls the address that the caller found, which is the host's",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("hosts-outside"),
+    pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED),
+]
 
 KNOWN, UNKNOWN = GET("http://known.example.com/a"), GET("http://unknown.example.com/a")
 RULE = """

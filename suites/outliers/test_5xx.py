@@ -9,7 +9,11 @@ EXCUSED = {
     "*outlierDetection.interval*": "longer than the test takes, or not there: errors in a row eject at once",
     "*outlierDetection.baseEjectionTime*": "longer than the test takes",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 EJECTED = ejects(3, on=500)

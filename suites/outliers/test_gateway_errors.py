@@ -10,7 +10,11 @@ EXCUSED = {
     "*outlierDetection.baseEjectionTime*": "longer than the test takes",
     "*maxEjectionPercent=60": "of four instances 60 % are two, as 50 % are",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 EJECTED = ejects(2, on=503, of=4, most=2)

@@ -11,7 +11,11 @@ EXCUSED = {
     "VirtualService/echo:http[0].timeout=*": "however long it is, it runs out: suites/timeouts shows when",
     "VirtualService/echo:http[0].match:removed": "with a timeout answers are the same, but on a slow machine",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 HASTY = GET("http://echo.example.com/hasty/1")

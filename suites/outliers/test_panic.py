@@ -11,7 +11,11 @@ EXCUSED = {
     "*minHealthPercent=30": "of four instances one is below 30 % as it is below 40 %",
     "*minHealthPercent=50": "two of four are not below 50 %, one is",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 EJECTED = ejects(1, on=500, of=4, panic=3)

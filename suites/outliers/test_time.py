@@ -9,7 +9,11 @@ EXCUSED = {
     "*outlierDetection.interval=*": "it only says by how much an ejection may be longer",
     "*maxEjectionPercent=90": "of four instances 90 % are three, and one is out at a time",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(skip=EXCUSED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_mutants(skip=EXCUSED),
+]
 
 ECHO = GET("http://echo.example.com/")
 TIME = ejected_for(1.05, interval=0.3)

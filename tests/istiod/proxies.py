@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from meshtest.meshes.config_dump import Dump
 from tests.istiod.control_plane import ISTIOD_XDS
 from tests.istiod.places import ENVOY
 from tests.istiod.processes import Processes
@@ -20,7 +21,7 @@ from tests.istiod.processes import Processes
 Configuration = dict[str, dict[str, dict[str, Any]]]
 
 # Clusters of the bootstrap: istiod, and the agent that hands out secrets (istiod refers to it by this name).
-XDS, SDS = BOOTSTRAP = ("xds-grpc", "sds-grpc")
+XDS, SDS = "xds-grpc", "sds-grpc"
 
 
 @dataclass(frozen=True)
@@ -152,84 +153,3 @@ def _grpc_cluster(name: str, address: dict[str, Any]) -> dict[str, Any]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
-
-
-class Dump:
-    """What an Envoy's /config_dump?include_eds says of dynamic resources."""
-
-    def __init__(self, content: dict[str, Any]) -> None:
-        self._parts = {part["@type"].rsplit(".", 1)[-1]: part for part in content["configs"]}
-
-    def _list(self, part: str, *names: str) -> list[dict[str, Any]]:
-        return [each for name in names for each in self._parts.get(part, {}).get(name, [])]
-
-    def configuration(self) -> Configuration:
-        """What istiod sent last, also where a secret is still awaited, and listeners that Envoy refused."""
-        listeners = {}
-        for each in self._list("ListenersConfigDump", "dynamic_listeners"):
-            listener = each.get("error_state", {}).get("failed_configuration") or _taken(each)
-            if listener:
-                listeners[listener["name"]] = listener
-        clusters = self._list("ClustersConfigDump", "dynamic_active_clusters", "dynamic_warming_clusters")
-        routes = self._list("RoutesConfigDump", "dynamic_route_configs")
-        endpoints = self._list("EndpointsConfigDump", "static_endpoint_configs", "dynamic_endpoint_configs")
-        return {
-            "listeners": listeners,
-            "routes": {each["route_config"]["name"]: _ordered(each["route_config"]) for each in routes},
-            "clusters": {each["cluster"]["name"]: each["cluster"] for each in clusters},
-            "endpoints": {
-                each["endpoint_config"]["cluster_name"]: _in_order(each["endpoint_config"])
-                for each in endpoints
-                if each["endpoint_config"]["cluster_name"] not in BOOTSTRAP
-            },
-        }
-
-    def rejected(self) -> set[str]:
-        """What Envoy says against listeners that it refused."""
-        found = self._list("ListenersConfigDump", "dynamic_listeners")
-        return {str(each["error_state"].get("details")) for each in found if "error_state" in each}
-
-    def incomplete(self) -> list[str]:
-        """Names of routes and clusters that are still on their way."""
-        have = self.configuration()["routes"]
-        taken = [_taken(each) for each in self._list("ListenersConfigDump", "dynamic_listeners")]
-        waiting = [
-            each["cluster"]["name"]
-            for each in self._list("ClustersConfigDump", "dynamic_warming_clusters")
-            if "sds_config" not in json.dumps(each)
-        ]
-        return sorted(waiting + [name for name in _route_names(taken) if name not in have])
-
-
-def _taken(listener: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest configuration of a listener that Envoy has not refused."""
-    state: dict[str, Any] = listener.get("warming_state") or listener.get("active_state") or {}
-    return state.get("listener")
-
-
-def _ordered(routes: dict[str, Any]) -> dict[str, Any]:
-    """Virtual hosts by name: Envoy looks them up by domain, and istiod walks over a map of Go."""
-    return {**routes, "virtual_hosts": sorted(routes.get("virtual_hosts", []), key=lambda host: str(host["name"]))}
-
-
-def _in_order(assignment: dict[str, Any]) -> dict[str, Any]:
-    """Localities by name, and endpoints of each by address: istiod walks over maps of Go."""
-    if "endpoints" not in assignment:
-        return assignment
-    groups = [
-        {**group, "lb_endpoints": sorted(group.get("lb_endpoints", []), key=_text)} for group in assignment["endpoints"]
-    ]
-    return {**assignment, "endpoints": sorted(groups, key=lambda group: _text(group.get("locality")))}
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
-def _route_names(value: Any) -> set[str]:
-    if isinstance(value, dict):
-        own = {value["rds"]["route_config_name"]} if isinstance(value.get("rds"), dict) else set()
-        return own.union(*(_route_names(each) for each in value.values()))
-    if isinstance(value, list):
-        return set[str]().union(*(_route_names(each) for each in value))
-    return set()

@@ -177,7 +177,7 @@ AT_WEB = Entry(
 
 def test_a_passage_is_awaited() -> None:
     """The first proxy must speak; then each that another one has an answer of; its workload has no log. Order is that of time."""
-    passages = Passages(Origin("gateway", "127.0.0.1"), OWNERS, [3])
+    passages = Passages(Origin(("gateway",), "127.0.0.1"), OWNERS, [3])
     assert passages.awaited == {"gateway": 1}
     passages.add(AT_GATEWAY)
     assert passages.awaited == {"web.default": 1}
@@ -196,7 +196,7 @@ def test_who_answers_by_himself_leads_nowhere() -> None:
         ("via_upstream", "10.0.0.9:80"),
         ("via_upstream", "8.8.8.8:1"),
     ):
-        passages = Passages(Origin("gateway", "127.0.0.1"), OWNERS, [0])
+        passages = Passages(Origin(("gateway",), "127.0.0.1"), OWNERS, [0])
         passages.add(
             Entry(proxy="gateway", kind="gateway", details=details, upstream_host=host, peer_address="127.0.0.1:5")
         )

@@ -14,7 +14,7 @@ from meshtest.errors import MeshError, PolicyViolation
 from meshtest.fixtures import Mesh
 from meshtest.judging.answered import answered
 from meshtest.judging.fault import aborted
-from meshtest.meshes.local import access_logs
+from meshtest.meshes import access_logs
 from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.traffic.driver import Driver
 from meshtest.traffic.request import GET

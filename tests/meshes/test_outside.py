@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meshtest.meshes.local.outside import Outside, hosts_outside
-from meshtest.meshes.local.stand_in import additional, kind_of, speaks_tls, workloads
+from meshtest.meshes.local.stand_in import additional, speaks_tls, workloads
+from meshtest.meshes.stand_in import kind_of
 from tests.meshes.manifests import DATABASE, TCP_ECHO, WEB
 from tests.meshes.places import placed
 from tests.translate.snapshots import snapshot, topology

@@ -8,8 +8,8 @@ import pytest
 
 from meshtest.errors import MeshError
 from meshtest.meshes.call import call_of
-from meshtest.meshes.local.destinations import destinations
-from meshtest.meshes.local.entrance import entrance
+from meshtest.meshes.destinations import destinations
+from meshtest.meshes.entrance import entrance
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds

@@ -216,7 +216,7 @@ def test_meshes_do_not_pile_up(project: pytest.Pytester) -> None:
         @pytest.mark.mesh_workloads("stall.yaml")
         def test_third(request, mesh):
             assert mesh.workload("stall").get("http://stall/").status_code == 200
-            kept = session_of(request.config)._meshes.values()
+            kept = session_of(request.config)._meshes.kept
             assert ["shop" in each.topology.names for each in kept] == [True, False]
 
         def test_again(mesh):
@@ -241,7 +241,7 @@ def test_too_few_watches(project: pytest.Pytester) -> None:
         @pytest.fixture
         def short(monkeypatch, request):
             session = session_of(request.config)
-            monkeypatch.setattr(watches, "free", lambda wanted: wanted if not session._meshes else 0)
+            monkeypatch.setattr(watches, "free", lambda wanted: wanted if not session._meshes.kept else 0)
 
         @pytest.mark.mesh_workloads("shop.yaml")
         def test_another(short, mesh):

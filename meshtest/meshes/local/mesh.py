@@ -15,25 +15,27 @@ from meshtest.authority import Authority
 from meshtest.errors import MeshError
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes.access_log import Entry
+from meshtest.meshes.access_logs import AccessLogs
 from meshtest.meshes.call import Call, call_of
+from meshtest.meshes.destinations import destinations
+from meshtest.meshes.entrance import entrance, urls
 from meshtest.meshes.local import change, observation, watches
-from meshtest.meshes.local.access_logs import AccessLogs
-from meshtest.meshes.local.destinations import destinations
 from meshtest.meshes.local.discovery import Discovery
-from meshtest.meshes.local.entrance import entrance, urls
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.guardian import Guardian
 from meshtest.meshes.local.limits import check_limits
+from meshtest.meshes.local.log_file import LogFile
 from meshtest.meshes.local.loopback import Loopback
-from meshtest.meshes.local.pods import Pods
 from meshtest.meshes.local.site import Sites, sites
-from meshtest.meshes.local.stand_in import additional, name_of, speaks_tls, upstreams, workloads
+from meshtest.meshes.local.stand_in import additional, speaks_tls, upstreams, workloads
 from meshtest.meshes.local.vault import Vault
 from meshtest.meshes.local.wire import is_large
 from meshtest.meshes.local.workloads import Workloads
+from meshtest.meshes.passage import Owner
+from meshtest.meshes.pods import Pods, instances
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
 from meshtest.resources.resource import Resource
@@ -83,6 +85,8 @@ class LocalMesh:
     """
 
     kind = "local"
+    namespace = "default"
+    logs_at_once = True
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
@@ -123,7 +127,7 @@ class LocalMesh:
         folder, logs = map(Path, guardian.folders)
         self._workloads = Workloads(logs / "workloads.log", guardian.group)
         for number, site in enumerate(self._sites.by_address.values()):
-            name = f"{site.instance.name}.{site.instance.namespace}"
+            name = site.instance.full_name
             self._envoys[site.instance.address] = Envoy(
                 name, site, folder / f"p{number}", logs / f"p{number}", self._large
             )
@@ -264,7 +268,16 @@ class LocalMesh:
     @cached_property
     def _pods(self) -> Pods:
         assert self._workloads is not None
-        return Pods(self.topology, self._workloads, self._stand_ins, self._set_unready, self._finish)
+        return Pods(self._played, self._workloads.command, self._set_unready, self._finish)
+
+    def _played(self, workload: str) -> tuple[Instance, ...]:
+        """The instances of a workload, for which there are stand-ins. ValueError for what nobody can call."""
+        found = instances(self.topology, workload)
+        if not any(each.full_name in self._stand_ins for each in found):
+            raise ValueError(
+                f"no Service leads to {workload}, so that nothing stands in for it here and it cannot behave in a way"
+            )
+        return found
 
     def _finish(self, instance: Instance, timeout: float) -> None:
         """Wait until an instance has answered all that was sent to its sidecar before."""
@@ -305,7 +318,7 @@ class LocalMesh:
         return {
             name: upstreams(each.grounds)
             for address, each in new.items()
-            if (name := name_of(each.grounds.site.instance)) in self._stand_ins
+            if (name := each.grounds.site.instance.full_name) in self._stand_ins
             and (address not in self._sent or self._sent[address].listeners.keys() != each.grounded.listeners.keys())
         }
 
@@ -339,7 +352,8 @@ class LocalMesh:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
-        return frozenset({"pod-addresses"} if self._sites.apart else ())
+        always = {"hosts-outside", "statistics", "exact-limits"}
+        return frozenset(always | ({"pod-addresses"} if self._sites.apart else set()))
 
     def workloads(self) -> list[str]:
         """The names of all workloads."""
@@ -371,11 +385,13 @@ class LocalMesh:
         if call.encrypted:
             self._prove()  # whoever answers may be the stand-in for all hosts that nobody names
         way = self._way(workload, call)
-        return replace(self._target(way, call), source=way.envoy.site.address)
+        return replace(self._target(way, call), source=way.envoy.site.address, peer=way.envoy.site.address)
 
     def _target(self, way: _Way, call: Call) -> Target:
         listener, name = way.envoy.site.listener(way.listener), _server_name(way, call)
-        return Target(listener, way.host, server_name=name, certain=way.certain, proxy=way.envoy.name)
+        return Target(
+            listener, way.host, server_name=name, certain=way.certain, proxies=(way.envoy.name,), peer="127.0.0.1"
+        )
 
     def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
         """What the translated routes say of a request, or filter chains of a connection."""
@@ -413,13 +429,15 @@ class LocalMesh:
 
     @cached_property
     def _logs(self) -> AccessLogs:
+        def owners() -> Mapping[str, Owner]:
+            return observation.owners(self._sites)
+
+        def names() -> Mapping[str, str]:
+            return {address: owner.name for address, owner in owners().items()}
+
         envoys = {envoy.name: envoy for envoy in self._envoys.values()}
-        logs = {name: envoy.access_log for name, envoy in envoys.items()}
-        return AccessLogs(
-            logs,
-            lambda: observation.owners(self._sites),
-            lambda name, user_agent: change.settle([envoys[name]], user_agent),
-        )
+        logs = {name: LogFile(envoy.access_log, name, names) for name, envoy in envoys.items()}
+        return AccessLogs(lambda: logs, owners, lambda name, user_agent: change.settle([envoys[name]], user_agent))
 
     def token(self, target: Target) -> str:
         """A new token for requests that are sent there."""
@@ -458,6 +476,10 @@ class LocalMesh:
             return named
         self._of(name)
         return [self._envoys[each.address] for each in self.topology.names[name]]
+
+    def testimony(self) -> dict[str, str]:
+        """What the proxies hold, have counted, and complained of."""
+        return observation.testimony(list(self._envoys.values()))
 
     def readiness(self, workload: str | None = None) -> dict[str, Target]:
         """The readiness listeners of a workload's proxies, by pod; of the ingress gateway for None."""

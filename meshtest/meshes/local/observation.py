@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from meshtest.errors import MeshError
 from meshtest.meshes import statistics
 from meshtest.meshes.local.change import settle
 from meshtest.meshes.local.envoy import Envoy
@@ -34,13 +36,24 @@ def hosts(envoys: Sequence[Envoy], host: str, subset: str | None, sites: Sites) 
     ]
 
 
+def testimony(envoys: Sequence[Envoy]) -> dict[str, str]:
+    """What each proxy holds, has counted and complained of, as texts by the names of files; of one that has ended its complaints."""
+    out = {}
+    for envoy in envoys:
+        out[f"{envoy.name}.log"] = envoy.log.read_text(encoding="utf-8", errors="replace")
+        with contextlib.suppress(MeshError):
+            out[f"{envoy.name}.config.json"] = envoy.admin("/config_dump?include_eds")
+            out[f"{envoy.name}.stats.txt"] = envoy.admin("/stats?usedonly")
+    return out
+
+
 def owners(sites: Sites) -> dict[str, Owner]:
     """Whose each address (`ip:port`) is; proxies listen at all that are not of workloads."""
     out = {f"{place[0]}:{place[1]}": Owner("outside") for place in [sites.outside]}
     for name, host in sites.hosts.items():
         out |= {f"{host.address}:{port}": Owner(name) for port in host.chosen.values()}
     for site in sites.by_address.values():
-        name, proxy = site.instance.name, f"{site.instance.name}.{site.instance.namespace}"
+        name, proxy = site.instance.name, site.instance.full_name
         for purpose, port in site.place.chosen.items():
             listens = not purpose.startswith("workload ")
             out[f"{site.address}:{port}"] = Owner(name, proxy if listens else "")

@@ -9,18 +9,16 @@ from meshtest.meshes.local.exit import listener_of
 from meshtest.meshes.local.grounds import Grounds
 from meshtest.meshes.local.outside import Outside, hosts_outside
 from meshtest.meshes.local.site import Address, Site, Sites
+from meshtest.meshes.stand_in import ECHO, LINES, certified, containers, kind_of, prefix, speech
 from meshtest.topology.instance import Instance
 from meshtest.topology.protocol import Protocol
 from meshtest.topology.service import DOMAIN
 from meshtest.topology.topology import Topology
-from meshtest.translate.inbound_port import InboundPort, inbound_ports
+from meshtest.translate.inbound_port import inbound_ports
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 Json = dict[str, Any]
 
-BOOKINFO = ("productpage", "details", "ratings", "reviews")
-ECHO, LINES = "echo", "lines"
-_TCP_ECHO = "tcp-echo-server"
 REST = "outside"  # the name of the stand-in for all hosts that nobody names
 
 
@@ -32,7 +30,7 @@ def workloads(topology: Topology, sites: Sites) -> dict[str, Json]:
         ports = () if site.instance.gateway else inbound_ports(snapshot, Proxy(site.instance))
         if ports:
             listen = [_listen(site, each.number, each.protocol) for each in ports]
-            made = {**_instance(site.instance), "listen": listen, **_certified(site.instance, ports)}
+            made = {**_instance(site.instance), "listen": listen, "certified": certified(site.instance, ports)}
             out[made["name"]] = made
     return out
 
@@ -73,66 +71,20 @@ def upstreams(grounds: Grounds) -> dict[str, list[Any]]:
 def _instance(instance: Instance) -> Json:
     kind = kind_of(instance)
     return {
-        "name": name_of(instance),
+        "name": instance.full_name,
         "podname": instance.name,
         "workload": instance.workload,
         "app": instance.app,
         "version": instance.version or "",
         "namespace": instance.namespace,
         "kind": ECHO if kind == LINES else kind,
-        "prefix": _prefix(instance),
+        "prefix": prefix(instance),
         "env": dict(instance.env),
     }
 
 
-def name_of(instance: Instance) -> str:
-    """The name of the stand-in for an instance; pods of several namespaces may share theirs."""
-    return f"{instance.name}.{instance.namespace}"
-
-
-def kind_of(instance: Instance) -> str:
-    """Bookinfo's own programs and Istio's tcp-echo are known by their image; anything else is a generic echo."""
-    images = [str(each.get("image", "")) for each in _containers(instance)]
-    for name in BOOKINFO:
-        if any(f"examples-bookinfo-{name}-" in image for image in images):
-            return name
-    return LINES if any(_TCP_ECHO in image for image in images) else ECHO
-
-
-def _containers(instance: Instance) -> list[Json]:
-    spec = instance.resource.spec
-    found = spec.get("template", {}).get("spec", spec).get("containers") or []
-    return [each for each in found if isinstance(each, dict)]
-
-
-def _prefix(instance: Instance) -> str:
-    """The second argument of tcp-echo, behind the ports (samples/tcp-echo/src/main.go)."""
-    for each in _containers(instance):
-        arguments = each.get("args") or []
-        if _TCP_ECHO in str(each.get("image", "")) and isinstance(arguments, list) and len(arguments) > 1:
-            return str(arguments[1])
-    return ""
-
-
 def _listen(site: Site, number: int, protocol: Protocol) -> list[Any]:
-    return [*site.workload(number), _speech(kind_of(site.instance), protocol)]
-
-
-def _speech(kind: str, protocol: Protocol) -> str:
-    """What a stand-in speaks on a port of this protocol; a program that is known speaks what it always does."""
-    if kind != ECHO:
-        return "tcp" if kind == LINES else "http"
-    if protocol.tls:
-        return "tls"
-    return "http" if protocol.http else "any"
-
-
-def _certified(instance: Instance, ports: list[InboundPort]) -> Json:
-    if kind_of(instance) != ECHO or not any(each.protocol.tls for each in ports):
-        return {}
-    services = {each.service.hostname: each.service for each in ports if each.service}
-    names = [name for host, each in services.items() for name in (host, f"{each.name}.{each.namespace}", each.name)]
-    return {"certified": list(dict.fromkeys(names))}
+    return [*site.workload(number), speech(kind_of(site.instance), protocol)]
 
 
 def _more_ports(snapshot: Snapshot, site: Site) -> Iterator[tuple[str, Json]]:
@@ -142,21 +94,21 @@ def _more_ports(snapshot: Snapshot, site: Site) -> Iterator[tuple[str, Json]]:
     if instance.gateway or kind_of(instance) != ECHO:
         return
     known = {each.number for each in inbound_ports(Snapshot(snapshot.topology, ()), Proxy(instance))}
-    declared = {port.get("containerPort") for each in _containers(instance) for port in each.get("ports") or []}
+    declared = {port.get("containerPort") for each in containers(instance) for port in each.get("ports") or []}
     for each in inbound_ports(snapshot, Proxy(instance)):
         number = each.handed_to[1] if each.handed_to else each.number
         if number not in known and (number in declared or (not declared and each.handed_to is None)):
             known.add(number)
-            name = f"{name_of(instance)}:{number}"
+            name = f"{instance.full_name}:{number}"
             listen = [_listen(site, number, each.protocol)]
             yield (
                 name,
                 {
                     **_instance(instance),
                     "name": name,
-                    "pod": name_of(instance),
+                    "pod": instance.full_name,
                     "listen": listen,
-                    **_certified(instance, [each]),
+                    "certified": certified(instance, [each]),
                 },
             )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from meshtest.bookinfo.behaviour import Behaviour, Counters
-from meshtest.meshes.local.stand_in import name_of
-from meshtest.meshes.local.workloads import Workloads
 from meshtest.meshes.protocol import Seen
 from meshtest.resources.schema import nearest
 from meshtest.topology.instance import Instance
@@ -27,22 +25,28 @@ class _Done:
     down: set[str] = field(default_factory=set)
 
 
-class Pods:
-    """The instances of the workloads of a local mesh.
+class Command(Protocol):
+    """What takes commands of `meshtest.bookinfo.control` for the stand-ins of pods."""
 
-    `set_unready` makes exactly these instances (by address) be out of their Services' endpoints; `finish` waits until an instance has
-    answered all it was asked.
+    def __call__(self, name: str, *, instances: list[str], **members: Any) -> Json:
+        """Give a command for pods (by their full names); the reply. MeshError if it is refused, or nobody answers."""
+
+
+class Pods:
+    """The instances of a mesh's workloads, for which stand-ins behave as they are told.
+
+    `find` gives those of a workload, or says in a ValueError why it cannot; `set_unready` makes exactly these (by address) be out of
+    their Services' endpoints; `finish` waits until an instance has answered all it was asked.
     """
 
     def __init__(
         self,
-        topology: Topology,
-        workloads: Workloads,
-        stand_ins: Mapping[str, Json],
+        find: Callable[[str], tuple[Instance, ...]],
+        command: Command,
         set_unready: Callable[[frozenset[str]], None],
         finish: Callable[[Instance, float], None],
     ) -> None:
-        self._topology, self._workloads, self._stand_ins = topology, workloads, stand_ins
+        self._find, self._command = find, command
         self._set_unready, self._finish = set_unready, finish
         self._unready: frozenset[str] = frozenset()
         self._numbers = count(1)
@@ -56,12 +60,12 @@ class Pods:
         """Puts a behaviour in force; its number."""
         pods, number = self._pods(workload, instance), next(self._numbers)
         self._done.behaving.update(pods)
-        self._workloads.command("behave", instances=pods, number=number, behaviour=behaviour.as_json())
+        self._command("behave", instances=pods, number=number, behaviour=behaviour.as_json())
         return number
 
     def take_back(self, workload: str, instance: int | None, number: int) -> int:
         """Takes one behaviour back; what it held is answered. How many requests it has decided."""
-        found = self._workloads.command("recover", instances=self._pods(workload, instance), numbers=[number])
+        found = self._command("recover", instances=self._pods(workload, instance), numbers=[number])
         return int(found["decided"])
 
     def recover(self, workload: str, instance: int | None) -> None:
@@ -72,7 +76,7 @@ class Pods:
 
     def release(self, workload: str, instance: int | None, number: int, most: int | None) -> int:
         """Lets go what a behaviour holds, the oldest first; how many."""
-        found = self._workloads.command("release", instances=self._pods(workload, instance), number=number, most=most)
+        found = self._command("release", instances=self._pods(workload, instance), number=number, most=most)
         return int(found["released"])
 
     def held(self, workload: str, instance: int | None, number: int) -> int:
@@ -91,28 +95,28 @@ class Pods:
         return sum((Counters(**{name: each[name] for name in Counters.__slots__}) for each in found), Counters())
 
     def _observed(self, workload: str, instance: int | None) -> list[Json]:
-        return list(self._workloads.command("observe", instances=self._pods(workload, instance))["observed"].values())
+        return list(self._command("observe", instances=self._pods(workload, instance))["observed"].values())
 
     def record(self, workload: str, instance: int | None) -> int:
         """Starts a recording; its number."""
         pods, number = self._pods(workload, instance), next(self._numbers)
         self._done.recordings[number] = pods
-        self._workloads.command("record", instances=pods, number=number)
+        self._command("record", instances=pods, number=number)
         return number
 
     def recorded(self, number: int, end: bool = False) -> list[Seen]:
         """What a recording holds, in the order of time; `end` ends it."""
         pods = self._done.recordings.get(number, [])
-        found = self._workloads.command("recorded", instances=pods, number=number, end=end)["recorded"] if pods else {}
+        found = self._command("recorded", instances=pods, number=number, end=end)["recorded"] if pods else {}
         if end:
             self._done.recordings.pop(number, None)
-        return sorted((_seen(self._stand_ins[pod], each) for pod, seen in found.items() for each in seen), key=_time)
+        return sorted((_seen(pod, each) for pod, seen in found.items() for each in seen), key=_time)
 
     def crash(self, workload: str, instance: int | None) -> None:
         """Resets all connections of instances, and refuses new ones; their sidecars stay."""
         pods = self._pods(workload, instance)
         self._done.down.update(pods)
-        self._workloads.command("crash", instances=pods)
+        self._command("crash", instances=pods)
 
     def start(self, workload: str, instance: int | None) -> None:
         """Starts those instances that have crashed."""
@@ -126,7 +130,7 @@ class Pods:
     def _restart(self, pods: Iterable[str]) -> None:
         names = list(pods)
         self._done.down.update(names)
-        self._workloads.command("restart", instances=names)
+        self._command("restart", instances=names)
         self._done.down.difference_update(names)
         self._done.behaving.difference_update(names)
 
@@ -153,32 +157,21 @@ class Pods:
         self._unready = frozenset()
         done, self._done = self._done, _Done()
         for number, pods in done.recordings.items():
-            self._workloads.command("recorded", instances=pods, number=number, end=True)
+            self._command("recorded", instances=pods, number=number, end=True)
         self._recover(sorted(done.behaving))
         if done.down:
             self._restart(sorted(done.down))
 
     def _recover(self, pods: list[str]) -> None:
         if pods:
-            self._workloads.command("recover", instances=pods)
+            self._command("recover", instances=pods)
             self._done.behaving.difference_update(pods)
 
     def _pods(self, workload: str, instance: int | None) -> list[str]:
-        return [name_of(each) for each in self._of(workload, instance)]
+        return [each.full_name for each in self._of(workload, instance)]
 
     def _of(self, workload: str, instance: int | None) -> tuple[Instance, ...]:
-        known = self._topology.names
-        if workload not in known:
-            raise ValueError(
-                f"there is no workload {workload!r}{nearest(workload, known)}; there are {', '.join(known)}"
-            )
-        found = known[workload]
-        if found[0].gateway:
-            raise ValueError(f"{workload} is a gateway: it has no application that could behave in a way")
-        if not any(name_of(each) in self._stand_ins for each in found):
-            raise ValueError(
-                f"no Service leads to {workload}, so that nothing stands in for it here and it cannot behave in a way"
-            )
+        found = self._find(workload)
         if instance is None:
             return found
         if not 0 <= instance < len(found):
@@ -186,9 +179,20 @@ class Pods:
         return (found[instance],)
 
 
-def _seen(stand_in: Json, seen: Json) -> Seen:
+def instances(topology: Topology, workload: str) -> tuple[Instance, ...]:
+    """Those of a workload that could behave in a way. ValueError for an unknown one, and for a gateway."""
+    known = topology.names
+    if workload not in known:
+        raise ValueError(f"there is no workload {workload!r}{nearest(workload, known)}; there are {', '.join(known)}")
+    found = known[workload]
+    if found[0].gateway:
+        raise ValueError(f"{workload} is a gateway: it has no application that could behave in a way")
+    return found
+
+
+def _seen(pod: str, seen: Json) -> Seen:
     headers = tuple((name, value) for name, value in seen["headers"])
-    return Seen(seen["time"], stand_in["podname"], seen["method"], seen["target"], headers)
+    return Seen(seen["time"], pod.rpartition(".")[0], seen["method"], seen["target"], headers)
 
 
 def _time(seen: Seen) -> float:

@@ -1,0 +1,52 @@
+"""An EnvoyFilter that makes proxies log, beside Istio's lines, meshtest's own: with attempts and points in time. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshtest.meshes.access_log import GATEWAY, INBOUND, JSON_FORMAT, OUTBOUND
+from meshtest.traffic.token import PREFIX
+
+Json = dict[str, Any]
+
+NAME = "meshtest-access-log"
+_CONTEXTS = {"GATEWAY": GATEWAY, "SIDECAR_OUTBOUND": OUTBOUND, "SIDECAR_INBOUND": INBOUND}
+_MANAGER, _TCP = "envoy.filters.network.http_connection_manager", "envoy.filters.network.tcp_proxy"
+_TYPES = {
+    _MANAGER: "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    _TCP: "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+}
+_FILE = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+
+
+def access_log_filter(namespace: str) -> Json:
+    """The EnvoyFilter for all proxies of a namespace; lists are appended to when such a patch is merged."""
+    patches = [_patch(context, kind, name) for context, kind in _CONTEXTS.items() for name in _TYPES]
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"configPatches": patches},
+    }
+
+
+def _patch(context: str, kind: str, name: str) -> Json:
+    log: Json = {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": _FILE,
+            "path": "/dev/stdout",
+            "log_format": {"json_format": {"kind": kind, **JSON_FORMAT}},
+        },
+    }
+    if name == _MANAGER:  # other requests are nobody's concern here
+        header = {"name": "user-agent", "string_match": {"prefix": PREFIX}}
+        log["filter"] = {"header_filter": {"header": header}}
+    return {
+        "applyTo": "NETWORK_FILTER",
+        "match": {"context": context, "listener": {"filterChain": {"filter": {"name": name}}}},
+        "patch": {
+            "operation": "MERGE",
+            "value": {"name": name, "typed_config": {"@type": _TYPES[name], "access_log": [log]}},
+        },
+    }

@@ -1,0 +1,72 @@
+"""The administration interface of a proxy in a pod, through the API server."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+
+from meshtest.errors import MeshError
+from meshtest.meshes.kubernetes.api import Api
+
+PORT = 15000  # on the pod's loopback (Istio's application ports)
+_PATIENCE = 20.0  # seconds for an answer
+
+
+class Admin:
+    """One proxy's, over a connection that stays open. Threads take turns."""
+
+    def __init__(self, api: Api, namespace: str, pod: str) -> None:
+        self._api = api
+        self._namespace, self._pod = namespace, pod
+        self._turn = threading.Lock()
+        self._connection: socket.socket | None = None
+
+    def get(self, path: str, method: str = "GET") -> str:
+        """What it answers; MeshError if it does not."""
+        with self._turn:
+            for attempt in (1, 2):
+                try:
+                    return self._exchange(path, method)
+                except (OSError, http.client.HTTPException) as error:
+                    self.close()
+                    if attempt == 2:
+                        raise MeshError(
+                            f"the proxy of pod {self._namespace}/{self._pod} does not answer at its port {PORT}: {error}; "
+                            "does the pod have a sidecar, and is it running?"
+                        ) from error
+        raise AssertionError
+
+    def _exchange(self, path: str, method: str) -> str:
+        if self._connection is None:
+            self._connection = self._api.forward(self._namespace, self._pod, PORT)
+            self._connection.settimeout(_PATIENCE)
+        self._connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(self._connection, method=method)
+        try:
+            answer.begin()
+            body = answer.read().decode("utf-8", "replace")
+        finally:
+            answer.close()
+        if answer.status != http.client.OK:
+            raise MeshError(
+                f"the proxy of pod {self._namespace}/{self._pod} answers {method} {path} with {answer.status}: {body.strip()}"
+            )
+        return body
+
+    def close(self) -> None:
+        """Hang up; a later question opens a new connection."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+
+def ask(api: Api, namespace: str, pod: str, path: str) -> str:
+    """One question over a connection of its own."""
+    admin = Admin(api, namespace, pod)
+    try:
+        return admin.get(path)
+    finally:
+        admin.close()

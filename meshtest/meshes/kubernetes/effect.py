@@ -1,0 +1,189 @@
+"""When a change is in force: when the proxies hold what follows from it.
+
+That istiod calls a proxy SYNCED does not say it: that is also so in the moment before istiod has noticed the change. So each proxy is
+asked what it holds, and that is compared with what the translation makes of the resources, fact by fact, of those facts that change.
+A proxy is asked for all of it only when the versions of what it was sent have changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtest.errors import MeshError
+from meshtest.meshes.config_dump import Dump
+from meshtest.meshes.kubernetes.admin import Admin
+from meshtest.topology.instance import Instance
+from meshtest.translate.facts import facts, first_difference
+from meshtest.translate.proxy_config import ProxyConfig, translate
+from meshtest.translate.snapshot import Proxy, Snapshot
+
+Json = dict[str, Any]
+
+DEADLINE = 30.0
+"""Seconds for a change; istiod waits 0.1 for more to come, and a second and more on a busy cluster."""
+SETTLED = 2.0
+"""Seconds without another push, after which what a proxy holds is taken to be what istiod made of the resources."""
+_LOGS = '"upstream_first_byte"'  # a field of no other log
+_PAUSE = 0.02
+DRAINED = 90.0
+"""Seconds for connections that came in before a change."""
+_DRAINING = "/stats?filter=%5Elistener_manager.total_.*_draining%24"
+_AT_ONCE = 8
+
+# What depends on more than the resources: certificates that a cluster has and the local mesh has not.
+_OF_THE_CLUSTER = ("transport_socket_matches",)
+
+
+@dataclass
+class _Held:
+    """What a proxy held when it was last asked."""
+
+    versions: str = ""
+    facts: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """What a proxy must come to hold, by fact; None for what goes."""
+
+    name: str
+    gateway: bool
+    facts: Mapping[str, Any]
+
+    @property
+    def listeners(self) -> bool:
+        """Whether what takes connections changes, and not only where they go."""
+        return any(not fact.startswith(("route ", "cluster ", "endpoints ")) for fact in self.facts)
+
+
+class Effect:
+    """Knows what each proxy holds, by `pod.namespace`."""
+
+    def __init__(self, admins: Mapping[str, Admin]) -> None:
+        self._admins = admins
+        self._held: dict[str, _Held] = {}
+
+    def await_all(self, awaited: Iterable[Awaited]) -> list[str]:
+        """Wait until all proxies hold this. What istiod made otherwise than the translation is told, sentence by sentence.
+
+        MeshError if a proxy still holds what it held before, after `DEADLINE` seconds.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [note for notes in pool.map(self._await, awaited) for note in notes]
+
+    def await_logs(self, names: Iterable[str]) -> None:
+        """Wait until these proxies log meshtest's own lines; MeshError if one does not."""
+        deadline = time.monotonic() + DEADLINE
+        for name in names:
+            while not _logs(self._admins[name].get("/config_dump?resource=dynamic_listeners")):
+                if time.monotonic() > deadline:
+                    raise MeshError(
+                        f"{name} has not taken the EnvoyFilter for access logs in {DEADLINE:g} s; does istiod run? "
+                        "`istioctl proxy-status` shows what it has sent"
+                    )
+                time.sleep(_PAUSE)
+
+    def look(self, name: str, gateway: bool) -> Json:
+        """What a proxy holds now."""
+        held = self._held.setdefault(name, _Held())
+        versions = self._admins[name].get("/stats?type=TextReadouts")
+        if versions != held.versions:
+            found = Dump(json.loads(self._admins[name].get("/config_dump?include_eds")))
+            held.versions, held.facts = versions, facts(found.configuration(), gateway)
+        return held.facts
+
+    def _await(self, awaited: Awaited) -> list[str]:
+        before = dict(self._held.get(awaited.name, _Held()).facts)
+        deadline, pushed, versions = time.monotonic() + DEADLINE, time.monotonic(), ""
+        while missing := _missing(awaited, self.look(awaited.name, awaited.gateway)):
+            now = time.monotonic()
+            if (held := self._held[awaited.name]).versions != versions:
+                versions, pushed = held.versions, now
+            if now - pushed > SETTLED and all(before.get(fact) != held.facts.get(fact) for fact in missing):
+                return [self._otherwise(awaited, fact) for fact in missing]
+            if now > deadline:
+                raise MeshError(self._late(awaited, missing))
+            time.sleep(_PAUSE)
+        if awaited.listeners:
+            self._await_drained(awaited.name)
+        return []
+
+    def _await_drained(self, name: str) -> None:
+        """Wait until no connection is left that came in by what is no more: each would be answered once by what was in force before.
+
+        A proxy takes its `drainDuration` for it, 45 seconds unless it is told otherwise.
+        """
+        deadline = time.monotonic() + DRAINED
+        while any(_numbers(self._admins[name].get(_DRAINING))):
+            if time.monotonic() > deadline:
+                raise MeshError(
+                    f"{name} still has connections after {DRAINED:g} s that came in before the change; a shorter `drainDuration` "
+                    "in its `proxy.istio.io/config` lets them go sooner"
+                )
+            time.sleep(_PAUSE)
+
+    def _otherwise(self, awaited: Awaited, fact: str) -> str:
+        return f"istiod made it otherwise than expected, of {awaited.name}: {fact}{self._difference(awaited, fact)}"
+
+    def _late(self, awaited: Awaited, missing: list[str]) -> str:
+        told = "\n  ".join(f"{fact}{self._difference(awaited, fact)}" for fact in missing[:3])
+        return (
+            f"{awaited.name} has not taken the change in {DEADLINE:g} s; `istioctl proxy-status` shows whether istiod has sent it. "
+            f"Still otherwise ({len(missing)}):\n  {told}"
+        )
+
+    def _difference(self, awaited: Awaited, fact: str) -> str:
+        return first_difference(
+            awaited.facts[fact], self._held[awaited.name].facts.get(fact), names=("wanted", "the proxy holds")
+        )
+
+
+def _numbers(stats: str) -> list[int]:
+    return [int(line.rpartition(": ")[2]) for line in stats.splitlines() if line]
+
+
+def _logs(listeners: str) -> bool:
+    """Whether what is logged there has meshtest's lines; a gateway where nothing listens logs nothing."""
+    return _LOGS in listeners or "HttpConnectionManager" not in listeners
+
+
+def awaited(before: Snapshot, after: Snapshot, instances: Iterable[Instance]) -> list[Awaited]:
+    """What each proxy must come to hold when `before` becomes `after`; those for which nothing changes are left out."""
+    found = []
+    for instance in instances:
+        proxy = Proxy(instance)
+        old, new = _facts(before, proxy), _facts(after, proxy)
+        changed = {fact: new.get(fact) for fact in sorted({*old, *new}) if old.get(fact) != new.get(fact)}
+        if changed:
+            found.append(Awaited(f"{instance.name}.{instance.namespace}", proxy.gateway, changed))
+    return found
+
+
+def _facts(snapshot: Snapshot, proxy: Proxy) -> Json:
+    config = snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
+    return snapshot.once(("facts", proxy.instance.address), lambda: facts(_as_json(config), proxy.gateway))
+
+
+def _as_json(config: ProxyConfig) -> Json:
+    return config.as_json(config)
+
+
+def _missing(awaited: Awaited, held: Json) -> list[str]:
+    """Those facts that are not yet so."""
+    return [fact for fact, wanted in awaited.facts.items() if _comparable(wanted) != _comparable(held.get(fact))]
+
+
+def _comparable(fact: Any) -> Any:
+    """The fact as JSON gives it, without what only a cluster knows: certificates, and how it counts
+    endpoints that are not ready among weights and priorities."""
+    if isinstance(fact, dict):
+        fact = {key: value for key, value in fact.items() if key not in _OF_THE_CLUSTER}
+    elif isinstance(fact, list):
+        order = sorted({priority for _, priority, _, _ in fact})
+        fact = [(where, order.index(priority), members) for where, priority, _, members in fact]
+    return json.loads(json.dumps(fact)) or None

@@ -1,0 +1,464 @@
+"""A mesh in a cluster: what is put in force there, and what its proxies say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from meshtest.authority import Authority
+from meshtest.errors import OnlyPlanned
+from meshtest.explain.address import address_of, outbound_listener
+from meshtest.explain.decision import decide, decide_connection
+from meshtest.meshes import statistics
+from meshtest.meshes.access_log import Entry
+from meshtest.meshes.access_logs import AccessLogs, Log
+from meshtest.meshes.call import Call, call_of
+from meshtest.meshes.destinations import destinations
+from meshtest.meshes.entrance import entrance
+from meshtest.meshes.kubernetes.access_log_filter import access_log_filter
+from meshtest.meshes.kubernetes.api import Api
+from meshtest.meshes.kubernetes.claim import Claim
+from meshtest.meshes.kubernetes.cluster import Cluster
+from meshtest.meshes.kubernetes.effect import Effect, awaited
+from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
+from meshtest.meshes.kubernetes.objects import Objects, Step
+from meshtest.meshes.kubernetes.pod_log import PodLog
+from meshtest.meshes.kubernetes.pods import ClusterPods
+from meshtest.meshes.kubernetes.population import Population
+from meshtest.meshes.kubernetes.probe import PORT as PROBED
+from meshtest.meshes.kubernetes.probe import Probe
+from meshtest.meshes.kubernetes.relays import Relays
+from meshtest.meshes.kubernetes.shared_gateway import OwnHosts, serves_others, taken_from_others
+from meshtest.meshes.kubernetes.testimony import testimony
+from meshtest.meshes.protocol import Rule, Target
+from meshtest.meshes.statistics import Host
+from meshtest.resources.manifest import read_objects
+from meshtest.resources.problem import WrongResources
+from meshtest.resources.resource import Resource
+from meshtest.topology.instance import Instance
+from meshtest.topology.topology import Topology
+from meshtest.traffic.request import Request
+from meshtest.traffic.tcp import TCP
+from meshtest.translate.gateway_server import target_port
+from meshtest.translate.proxy_config import ProxyConfig, translate
+from meshtest.translate.snapshot import Memory, Proxy, Snapshot
+
+Json = dict[str, Any]
+Key = tuple[str, str, str, str]
+Keyed = Mapping[Key, Resource]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached.
+
+    `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
+    test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told. `insist`: what is
+    applied may take hosts at the gateway from others.
+    """
+
+    namespaces: tuple[str, ...]
+    run: str
+    control_plane: str = "istio-system"
+    gateway_url: str | None = None
+    wait: float = 0.0
+    in_turns: bool = False
+    only_plan: bool = False
+    insist: bool = False
+
+
+class KubernetesMesh:
+    """The proxies and workloads of a cluster that has Istio.
+
+    Only the namespaces of the place are touched; what is put in force is taken back by `close`.
+    """
+
+    kind = "kubernetes"
+    logs_at_once = False
+
+    def __init__(self, api: Api, place: Place) -> None:
+        self._api, self._place = api, place
+        self._cluster = Cluster(api, place.namespaces, place.control_plane)
+        self._relays = Relays(api.forward)
+        self._claim: Claim | None = None
+        self._objects = Objects(api, place.run, place.namespaces, self._check_claim)
+        self._owed: Keyed | None = None
+        self._meddled = False
+        self._hosts: OwnHosts | None = None
+        self._probed: dict[Key, Resource] = {}
+        self._followed: dict[str, PodLog] = {}
+        self.planned: list[Step] = []
+        """What would be done to objects, where this is only planned."""
+        self.notes: list[str] = []
+        """What istiod made otherwise than the translation expects."""
+        try:
+            self._population = Population(api, self._cluster, place.namespaces)
+            self._effect = Effect(self._population.admins)
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self) -> None:
+        """Have the namespaces to ourselves, unless we have; HeldByAnother if another run has them for longer than we may wait."""
+        if self._claim is not None:
+            return
+        if self._place.only_plan:
+            self._know_resources()
+            return
+        self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
+        self._know_resources()
+        self._log_in_detail()
+
+    def _know_resources(self) -> None:
+        """Look at what is there, before anything of ours is."""
+        self._population.look()
+        self._foreign = self._cluster.resources()
+        self._snapshot = self._with(())
+
+    def _give_way(self) -> None:
+        """Leave the namespaces to others, as they were."""
+        self._owed = None
+        try:
+            self._objects.restore()
+        finally:
+            claim, self._claim = self._claim, None
+            if claim is not None:
+                claim.close()
+
+    def _check_claim(self) -> None:
+        assert self._claim is not None
+        self._claim.check()
+
+    @property
+    def topology(self) -> Topology:
+        """What runs in the cluster, as it was looked at last."""
+        return self._population.topology
+
+    @property
+    def namespace(self) -> str:
+        """Where resources go that name no namespace."""
+        return self._place.namespaces[0]
+
+    # what is in force
+
+    def put(self, resources: Keyed, *, later: bool = False) -> None:
+        """Make exactly these be in force; returns when the proxies concerned hold what follows from them.
+
+        `later`: before anything else is asked of the mesh, unless others are put before. But at once where instances were made to behave
+        in ways: clusters that stay would remember whom they have ejected.
+        """
+        if later and not self._meddled:
+            self._owed = resources
+            return
+        self._owed = None
+        resources = self._at_gateway(resources)
+        after = self._with(resources.values())
+        if self._place.only_plan:
+            self.planned += self._objects.plan(resources)
+            return
+        self._objects.put({**self._own, **self._probed, **resources})
+        self._take(after)
+        if self._probe is not None:
+            self._probed = self._probe.next()
+            self._objects.put({**self._own, **self._probed, **resources})
+            self._probe.wait()
+
+    def _at_gateway(self, resources: Keyed) -> Keyed:
+        """The resources, with hosts of the run's own where the gateway serves others; WrongResources for what would take theirs."""
+        labels = self._gateway.instances[0].labels
+        others = [each for each in self._foreign if each.key not in resources]
+        shared = not self._place.insist and serves_others(others, labels)
+        self._hosts = OwnHosts(f"{self._place.run}.meshtest") if shared else None
+        if self._hosts is None:
+            return resources
+        own = {key: self._hosts.resource(each) for key, each in resources.items()}
+        if problems := taken_from_others(own.values(), others, labels):
+            raise WrongResources(problems)
+        return own
+
+    def _asked(self, what: Request | TCP | str) -> Call:
+        """A call as it is made at the gateway."""
+        call = call_of(what)
+        if self._hosts is None or call.authority is None:
+            return call
+        return replace(call, authority=self._hosts.of(call.authority))
+
+    def _with(self, resources: Iterable[Resource]) -> Snapshot:
+        own = {each.key: each for each in resources}
+        foreign = (each for each in self._foreign if each.key not in own)
+        return Snapshot(self.topology, (*foreign, *own.values()), Memory())
+
+    def _take(self, after: Snapshot) -> None:
+        """Wait until the proxies hold what follows from a snapshot."""
+        self.notes += self._effect.await_all(awaited(self._snapshot, after, self._population.readable))
+        self._snapshot = after
+
+    def _catch_up(self) -> None:
+        if self._place.only_plan:
+            raise OnlyPlanned("--mesh-plan: nothing is applied, and no traffic is sent")
+        if self._owed is not None:
+            self.put(self._owed)
+
+    @cached_property
+    def _probe(self) -> Probe | None:
+        """What tells whether the gateway has taken a change, where what it holds cannot be read."""
+        gateway = self._gateway.instances[0]
+        if gateway in self._population.readable:
+            return None
+        self.notes.append(
+            f"{gateway.full_name} cannot be asked what it holds (there is no right to port-forward in {gateway.namespace}): whether a "
+            "change has come to it is told by an answer of meshtest's own; what it logs and counts is not to be had"
+        )
+        selector = {"istio": gateway.labels["istio"]}
+        return Probe(self._place.run, self.namespace, selector, self._ask_gateway)
+
+    def _ask_gateway(self, host: str) -> str:
+        """The body of an answer for a host, over a connection of its own; empty without an answer."""
+        from meshtest.traffic.client import asked
+
+        port = target_port(self._snapshot, Proxy(self._gateway.instances[0]), PROBED)
+        return asked(self._gateway.at(PROBED, port), host)
+
+    @cached_property
+    def _own(self) -> dict[Key, Resource]:
+        """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
+        named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
+        return {each.key: each for each in read_objects([access_log_filter(each) for each in sorted(named)])}
+
+    def _log_in_detail(self) -> None:
+        """Have the proxies of our namespaces log attempts and times."""
+        self._objects.put(self._own)
+        proxies = self._population.proxies
+        self._effect.await_logs([name for name, each in proxies.items() if each.namespace in self._place.namespaces])
+
+    def _look_again(self) -> None:
+        """Look at the pods that there are now, and wait until the proxies know them."""
+        if self._population.look():
+            self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+
+    # where calls go
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """Workloads have addresses of their own, and identities; what else there is, is the gateway's configuration to say."""
+        gateway, found = self._gateway.instances[0], {"mutual-tls", "pod-addresses"}
+        if gateway not in self._population.readable:
+            return frozenset(found)
+        proxy = self._population.admins[gateway.full_name]
+        if any("cluster.outbound" in line for line in proxy.get("/stats?filter=%5Ecluster%5C.outbound").splitlines()):
+            found.add("statistics")
+        if json.loads(proxy.get("/server_info"))["command_line_options"]["concurrency"] == 1:
+            found.add("exact-limits")
+        return frozenset(found)
+
+    def workloads(self) -> list[str]:
+        """Those with a proxy."""
+        return self._population.workloads()
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        found = [each for each in self._population.proxies.values() if each.labels.get("istio") == "ingressgateway"]
+        return Gateway(self._api, found, self._place.gateway_url, self._relays.forwarded)
+
+    def enter(self, what: Request | str) -> Target:
+        """At the gateway's Service, on the port of the Gateway's server that takes the call."""
+        self._catch_up()
+        call, gateway = self._asked(what), self._gateway.instances[0]
+        server, host = entrance(self._snapshot, Proxy(gateway), call)
+        certain = "*" not in server.server_names or not server.encrypted
+        return Target(
+            self._gateway.at(server.number, server.target),
+            host,
+            server_name=(call.host or host) if call.encrypted else None,
+            certain=certain,
+            proxies=tuple(each.full_name for each in self._gateway.instances),
+        )
+
+    def leave(self, workload: str, what: Request | str) -> Target:
+        """From a pod of the workload, through its sidecar."""
+        self._catch_up()
+        call, caller = call_of(what), self._caller(workload)
+        if call.authority is None:
+            raise ValueError(f"a request from {workload} needs an absolute URL, such as http://reviews:9080/reviews/0")
+        return Target(
+            self._relays.to(caller, call.host, call.port),
+            call.authority,
+            server_name=call.server_name if call.encrypted else None,
+            proxies=(caller.full_name,),
+        )
+
+    def _caller(self, workload: str) -> Instance:
+        caller = self._population.of(workload)[0]
+        if caller.gateway:
+            raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
+        return caller
+
+    def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
+        """What the translated routes say of a request, or filter chains of a connection."""
+        self._catch_up()
+        call, snapshot = self._asked(request) if workload is None else call_of(request), self._snapshot
+        proxy = Proxy(self._gateway.instances[0] if workload is None else self._caller(workload))
+        config = _config(snapshot, proxy)
+        listener, host = self._listener(proxy, config, call, workload)
+        if isinstance(request, TCP):
+            found = decide_connection(config, listener, call.port)
+        else:
+            name = (call.host or host) if call.encrypted else None
+            found = decide(config, listener, host, request, name)
+        if found is None:
+            return None
+        leads = destinations(snapshot, config, found.clusters)
+        return Rule(found.resource, found.rule, found.where, leads, found.section)
+
+    def _listener(self, proxy: Proxy, config: ProxyConfig, call: Call, workload: str | None) -> tuple[str, str]:
+        """The listener that takes a call, and the host that it asks for."""
+        if workload is None:
+            server, host = entrance(self._snapshot, proxy, call)
+            return f"{server.bind or '0.0.0.0'}_{server.target}", host
+        address = address_of(self._snapshot, proxy.namespace, call.host)
+        return outbound_listener(config, address, call.port), call.authority or ""
+
+    # what proxies say
+
+    @cached_property
+    def _logs(self) -> AccessLogs:
+        return AccessLogs(self._pod_logs, self._population.owners)
+
+    def _pod_logs(self) -> Mapping[str, Log]:
+        """The logs of the proxies that there are now."""
+        proxies = self._population.proxies
+        for name in self._followed.keys() - proxies.keys():
+            self._followed.pop(name).close()
+        for name, each in proxies.items():
+            if name not in self._followed:
+                detailed = each.namespace in self._place.namespaces
+                self._followed[name] = PodLog(self._api, each, self._population.names, detailed)
+        return self._followed
+
+    def token(self, target: Target) -> str:
+        """A new token for requests that are sent there."""
+        return self._logs.token(target)
+
+    def logged(self, token: str, numbers: Collection[int]) -> dict[int, Entry]:
+        """What the first proxy logged of requests with a token."""
+        return self._logs.first(token, numbers)
+
+    def passages(self, token: str, numbers: Collection[int]) -> dict[int, list[Entry]]:
+        """What all proxies logged of these requests."""
+        return self._logs.passages(token, numbers)
+
+    def connected(self, target: Target, client: tuple[str, int]) -> None:
+        """Note that a TCP connection from this address was opened there."""
+        self._logs.connected(target, self._relays.source_of(client))
+
+    def connection(self, client: tuple[str, int]) -> list[Entry]:
+        """What all proxies logged of a TCP connection from this address."""
+        return self._logs.connection(self._relays.source_of(client))
+
+    def stats(self, proxy: str, pattern: str) -> dict[str, int]:
+        """Counters and gauges, by a glob over their names."""
+        self._catch_up()
+        query = f"format=json&filter={quote(statistics.expression(pattern), safe='')}"
+        found: Counter[str] = Counter()
+        for name in self._population.named(proxy):
+            found.update(statistics.numbers(self._population.admins[name].get(f"/stats?{query}")))
+        return dict(found)
+
+    def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
+        """How proxies see the hosts behind a Service."""
+        self._catch_up()
+        names = self._population.names()
+        return [
+            each
+            for name in self._population.named(proxy)
+            for each in statistics.hosts(
+                self._population.admins[name].get("/clusters?format=json"), name, host, subset, names
+            )
+        ]
+
+    def readiness(self, workload: str | None = None) -> dict[str, Target]:
+        """Port 15021 of a workload's pods (None: of the ingress gateway), by pod."""
+        pods = self._gateway.instances if workload is None else self._population.of(workload)
+        return {each.name: Target(self._relays.forwarded(each, READINESS), "readiness") for each in pods}
+
+    # who proves what
+
+    @cached_property
+    def authority(self) -> Authority:
+        """An authority of this run's own; the mesh's own is istiod's, and gives nobody else its key."""
+        return Authority.new()
+
+    @property
+    def trusted(self) -> str:
+        """The run's own authority."""
+        return self.authority.pem
+
+    # what is done to instances
+
+    @property
+    def pods(self) -> ClusterPods:
+        """The instances of workloads, to say how they behave."""
+        self._catch_up()
+        self._meddled = True
+        return self._pods
+
+    @cached_property
+    def _pods(self) -> ClusterPods:
+        return ClusterPods(self._api, self._place.run, lambda: self.topology, self._told, self._population.look)
+
+    def _told(self, instances: Collection[Instance], *, ready: bool) -> None:
+        """Wait until the proxies have these pods among the endpoints of their Services, or have them no more."""
+        moved = frozenset(each.address for each in instances)
+        unready = self.topology.unready - moved if ready else self.topology.unready | moved
+        self._population.topology = replace(self.topology, unready=unready)
+        self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+
+    def restore(self) -> None:
+        """Take back whatever was done to instances; where others wait for their turn, all else, too."""
+        if self._meddled:
+            self._meddled = False
+            self._pods.restore()
+            self._look_again()
+        if self._place.in_turns:
+            self._give_way()
+
+    def testimony(self) -> dict[str, str]:
+        """Pods, events, and what the proxies hold and have counted."""
+        found = testimony(
+            self._api, {each.namespace for each in self._population.proxies.values()}, self._population.admins
+        )
+        return found | ({"notes.txt": "\n".join(self.notes)} if self.notes else {})
+
+    def check(self) -> None:
+        """MeshError if the surroundings are broken: a proxy that does not answer."""
+        for each in self._population.readable:
+            self._population.admins[each.full_name].get("/ready")
+
+    def close(self) -> None:
+        """Take back all that was put in force, and hang up."""
+        try:
+            if self._meddled:
+                self._pods.restore()
+        finally:
+            self._give_way()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if "_pods" in self.__dict__:
+            self._pods.close()
+        if "_population" in self.__dict__:
+            self._population.close()
+        for log in self._followed.values():
+            log.close()
+        self._relays.close()
+        self._api.close()
+
+
+def _config(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
+    return snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
