@@ -2,10 +2,18 @@
 
 import pytest
 
-from meshtest import GET, PolicyViolation, delayed, latency, rate
+from meshtest import GET, PolicyViolation, delayed, latency, rate, split
 
-REVIEWS, RATINGS = GET("/reviews/0"), GET("/ratings/0")
+pytestmark = pytest.mark.mesh_mutants(points=20)
+
+REVIEWS, RATINGS = GET("http://bookinfo.example.com/reviews/0"), GET("http://bookinfo.example.com/ratings/0")
 FAST, SLOW = latency(p50=0.25, p90=0.35, version="v1"), latency(p50=0.25, version="v2")
+
+
+def test_two_versions(mesh, ingress):
+    """Each of two versions, of which one may be slow, answers half of the requests."""
+    mesh.apply("test_delay.yaml")
+    ingress.expect(REVIEWS, split(v1=50, v2=50, within=15))
 
 
 def test_a_delay_is_in_the_tail(mesh, ingress):
@@ -36,6 +44,13 @@ def test_rate(mesh, ingress):
     """Without a limit, so many answers a second are achieved over four connections."""
     mesh.apply("test_delay.yaml")
     ingress.expect(REVIEWS, rate(at_least=50, connections=4), connections=4)
+
+
+def test_only_these_paths_are_routed(mesh, ingress):
+    """Requests for ratings are answered by ratings; a path that no rule names, and that ratings would answer, is not found."""
+    mesh.apply("test_delay.yaml")
+    assert "ratings" in ingress.get(RATINGS.target).json()
+    assert ingress.get("http://bookinfo.example.com/health").status_code == 404
 
 
 def test_wrong_latencies_are_noticed(mesh, ingress):
