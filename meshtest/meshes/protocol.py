@@ -90,6 +90,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "mutual-tls": "mutual TLS between workloads, by which callers have an identity",
         "pod-addresses": "an address of its own that each workload calls from",
         "hosts-outside": "hosts outside of the mesh that answer, whatever their names are",
+        "refused-connections": "addresses where nothing listens, and which refuse connections at once (Services of a cluster swallow them)",
         "statistics": "all of Envoy's statistics at its gateway, of which Istio's proxies keep few (`proxyStatsMatcher`)",
         "exact-limits": "a gateway with one worker thread, with which circuit breakers count exactly (`concurrency: 1`)",
     }

@@ -14,7 +14,11 @@ NOT_NOTICED = {
     "ServiceEntry/gone:resolution=DNS_ROUND_ROBIN": "the only address is looked up all the same",
     "ServiceEntry/gone:endpoints[0].ports*": "echo has no such port either, and refuses all the same",
 }
-pytestmark = [pytest.mark.mesh_workloads("../town.yaml"), pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED)]
+pytestmark = [
+    pytest.mark.mesh_workloads("../town.yaml"),
+    pytest.mark.mesh_needs("refused-connections"),
+    pytest.mark.mesh_mutants(points=30, skip=NOT_NOTICED),
+]
 
 HALF = GET("http://echo.example.com/half/1")
 GONE = GET("http://echo.example.com/gone/1")

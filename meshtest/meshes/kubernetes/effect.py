@@ -184,7 +184,10 @@ def _facts(snapshot: Snapshot, proxy: Proxy) -> Json:
 
 
 def _as_json(config: ProxyConfig) -> Json:
-    return config.as_json(config)
+    """Without the endpoints that a proxy finds by itself, in DNS or by where a connection goes."""
+    found = config.as_json(config)
+    by_itself = {name for name, each in config.clusters.items() if each["type"] not in ("EDS", "STATIC")}
+    return {**found, "endpoints": {name: each for name, each in found["endpoints"].items() if name not in by_itself}}
 
 
 def _missing(awaited: Awaited, held: Json) -> list[str]:

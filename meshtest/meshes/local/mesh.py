@@ -352,7 +352,7 @@ class LocalMesh:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
-        always = {"hosts-outside", "statistics", "exact-limits"}
+        always = {"hosts-outside", "refused-connections", "statistics", "exact-limits"}
         return frozenset(always | ({"pod-addresses"} if self._sites.apart else set()))
 
     def workloads(self) -> list[str]:
