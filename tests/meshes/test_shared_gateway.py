@@ -66,6 +66,10 @@ def test_gateways_and_their_rules() -> None:
     assert rule.spec["http"][0]["match"] == [{"authority": {"exact": "a.com.ab12.meshtest"}}, {"uri": {"exact": "/"}}]
     both = OWN.resource(virtual_service("{hosts: [reviews], gateways: [edge, mesh], http: []}"))
     assert both.spec["hosts"] == ["reviews", "reviews.ab12.meshtest"]
+    passing = OWN.resource(
+        virtual_service("{hosts: [a.com], gateways: [edge], tls: [{match: [{port: 443, sniHosts: [a.com]}]}]}")
+    )
+    assert passing.spec["tls"] == [{"match": [{"port": 443, "sniHosts": ["a.com.ab12.meshtest"]}]}]
     inside = virtual_service("{hosts: [reviews], http: []}")
     assert OWN.resource(inside) == inside
 

@@ -93,6 +93,8 @@ class KubernetesMesh:
         self._meddled = False
         self._hosts: OwnHosts | None = None
         self._probed: dict[Key, Resource] = {}
+        self._in_force: Keyed = {}
+        self._foreign: tuple[Resource, ...] = ()
         self._followed: dict[str, PodLog] = {}
         self.planned: list[Step] = []
         """What would be done to objects, where this is only planned."""
@@ -107,28 +109,28 @@ class KubernetesMesh:
             raise
 
     def begin(self) -> None:
-        """Have the namespaces to ourselves, unless we have; HeldByAnother if another run has them for longer than we may wait."""
-        if self._claim is not None:
-            return
-        if self._place.only_plan:
+        """Have the namespaces to ourselves; HeldByAnother if another run has them for longer than we may wait. Look who else is there."""
+        if self._claim is None and not self._place.only_plan:
+            self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
             self._know_resources()
-            return
-        self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
-        self._know_resources()
-        self._log_in_detail()
-        self._pods.prove(self.authority)
+            self._log_in_detail()
+            self._pods.prove(self.authority)
+        else:
+            self._know_resources()
 
     def _know_resources(self) -> None:
-        """Look at what is there, before anything of ours is."""
+        """Look at what is there and is not ours; what ours stands for meanwhile is known from before."""
         self._population.look()
-        self._foreign = self._cluster.resources()
-        self._snapshot = self._with(())
+        replaced = [each for each in self._foreign if each.key in self._in_force]
+        self._foreign = (*replaced, *self._cluster.resources(self._in_force))
+        self._snapshot = self._with(self._in_force.values())
 
     def _give_way(self) -> None:
         """Leave the namespaces to others, as they were."""
         self._owed = None
         try:
             self._objects.restore()
+            self._in_force = {}
         finally:
             claim, self._claim = self._claim, None
             if claim is not None:
@@ -167,6 +169,7 @@ class KubernetesMesh:
             self.planned += self._objects.plan(resources)
             return
         self._objects.put({**self._own, **self._probed, **resources})
+        self._in_force = resources
         self._take(after)
         if self._probe is not None:
             self._probed = self._probe.next()

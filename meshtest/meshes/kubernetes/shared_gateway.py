@@ -53,18 +53,19 @@ class OwnHosts:
         if gateways == [_MESH] or "hosts" not in spec:
             return spec
         kept = spec["hosts"] if _MESH in gateways else []
-        out = {**spec, "hosts": [*kept, *map(self.of, spec["hosts"])]}
-        return out | ({"http": [self._rule(each) for each in spec["http"]]} if "http" in spec else {})
+        rules = {name: [self._rule(each) for each in spec[name]] for name in ("http", "tls") if name in spec}
+        return {**spec, **rules, "hosts": [*kept, *map(self.of, spec["hosts"])]}
 
     def _rule(self, rule: Json) -> Json:
-        """A rule that looks at the authority looks at that which is asked for."""
+        """A rule that looks at the authority, or at the server's name, looks at that which is asked for."""
         if "match" not in rule:
             return rule
         return {**rule, "match": [self._match(each) for each in rule["match"]]}
 
     def _match(self, match: Json) -> Json:
         exact = match.get("authority", {}).get("exact")
-        return {**match, "authority": {"exact": self.of(exact)}} if exact else match
+        names = {"sniHosts": [self.of(each) for each in match["sniHosts"]]} if "sniHosts" in match else {}
+        return {**match, **names, **({"authority": {"exact": self.of(exact)}} if exact else {})}
 
 
 def taken_from_others(own: Iterable[Resource], others: Iterable[Resource], labels: Mapping[str, str]) -> list[Problem]:
