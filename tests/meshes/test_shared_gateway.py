@@ -98,11 +98,12 @@ def test_others_are_served() -> None:
         (gateway("[a.com]"), gateway("[b.com]", name="shop"), ""),
         (gateway("['*']"), gateway("['*']", name="out", selector="egressgateway"), ""),
         (OWN.resource(gateway("['*']")), gateway("[shop.com, '*.example.com']", name="shop"), ""),
+        (OWN.resource(gateway("['*', a.com]")), gateway("['*']", name="shop"), ""),
     ],
 )
 def test_what_would_be_taken(own, others, said: str) -> None:
     """It names the host, the port, whose it is, and what to do."""
-    problems = taken_from_others([own], [others], INGRESS)
+    problems = taken_from_others([own], [others], INGRESS, OWN)
     assert bool(problems) == bool(said)
     for each in problems:
         assert said in str(each)

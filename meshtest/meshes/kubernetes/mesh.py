@@ -185,7 +185,7 @@ class KubernetesMesh:
         if self._hosts is None:
             return resources
         own = {key: self._hosts.resource(each) for key, each in resources.items()}
-        if problems := taken_from_others(own.values(), others, labels):
+        if problems := taken_from_others(own.values(), others, labels, self._hosts):
             raise WrongResources(problems)
         return own
 

@@ -30,7 +30,11 @@ class OwnHosts:
     def of(self, host: str) -> str:
         """The host, or `host:port`, as it is asked for; an address stays one, since nobody can be asked by another name then."""
         name, colon, port = host.partition(":")
-        return f"{name}.{self.suffix}{colon}{port}" if name and not name.endswith(f".{self.suffix}") else host
+        return f"{name}.{self.suffix}{colon}{port}" if name and not self.has(name) else host
+
+    def has(self, host: str) -> bool:
+        """Whether nobody else is asked by this host, or any that it stands for."""
+        return host.endswith(f".{self.suffix}")
 
     def resource(self, resource: Resource) -> Resource:
         """The resource with hosts of the run's own, where it is for a gateway."""
@@ -68,22 +72,27 @@ class OwnHosts:
         return {**match, **names, **({"authority": {"exact": self.of(exact)}} if exact else {})}
 
 
-def taken_from_others(own: Iterable[Resource], others: Iterable[Resource], labels: Mapping[str, str]) -> list[Problem]:
-    """What Gateways of our own would take from those of others, at a gateway whose pods have these labels."""
+def taken_from_others(
+    own: Iterable[Resource], others: Iterable[Resource], labels: Mapping[str, str], hosts: OwnHosts
+) -> list[Problem]:
+    """What Gateways of our own would take from those of others, at a gateway whose pods have these labels.
+
+    Hosts of the run's own are nobody else's, also where another Gateway takes `*`: it goes on to be asked by all others.
+    """
     theirs = [each for each in others if _selects(each, labels)]
     return [
         problem
         for each in own
         if _selects(each, labels)
         for number, server in enumerate(each.spec["servers"])
-        for problem in _taken(each, number, server, theirs)
+        for problem in _taken(each, number, server, theirs, hosts)
     ]
 
 
-def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource]) -> Iterator[Problem]:
+def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource], hosts: OwnHosts) -> Iterator[Problem]:
     for other in theirs:
         for their in other.spec.get("servers") or ():
-            if their["port"]["number"] == server["port"]["number"] and (host := _common(server, their)):
+            if their["port"]["number"] == server["port"]["number"] and (host := _common(server, their, hosts)):
                 port = server["port"]["number"]
                 yield Problem(
                     own,
@@ -94,11 +103,12 @@ def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource])
                 break
 
 
-def _common(server: Json, their: Json) -> str:
-    """A host that both take; empty if there is none."""
+def _common(server: Json, their: Json, hosts: OwnHosts) -> str:
+    """A host that both take and that is not the run's own; empty if there is none."""
     if any(str(each["port"].get("protocol", "")).upper() in _WITHOUT_HOSTS for each in (server, their)):
         return "all connections"
-    pairs = ((_plain(one), _plain(other)) for one in server["hosts"] for other in their.get("hosts") or ())
+    ours = [host for host in map(_plain, server["hosts"]) if not hosts.has(host)]
+    pairs = ((one, _plain(other)) for one in ours for other in their.get("hosts") or ())
     return next((f"{other} (by {one})" if one != other else one for one, other in pairs if matches(one, other)), "")
 
 
