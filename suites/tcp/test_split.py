@@ -45,6 +45,7 @@ def test_lines_of_a_connection_stay_together(mesh, ingress):
     assert len(seen) == 1
 
 
+@pytest.mark.mesh_needs("hosts-outside")
 @pytest.mark.parametrize(("host", "version"), [("one.example.com", "v1"), ("two.example.com", "v2")])
 def test_server_name_decides(mesh, host, version):
     """A `tls` rule of the mesh sends connections of workloads by their server name, which the callee still sees."""
