@@ -50,7 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mesh-gateway",
         default=None,
         metavar="URL",
-        help="where the cluster's ingress gateway is reached (default: it is found)",
+        help="where the cluster's ingress gateway is reached (default: it is found); in-cluster: from a pod of the run's own there",
+    )
+    group.addoption("--mesh-image", default=None, metavar="I", help="the image of that pod (meshtest bookinfo's)")
+    group.addoption(
+        "--mesh-pull-policy",
+        choices=["Always", "IfNotPresent", "Never"],
+        default=None,
+        help="when that image is pulled (default: as the cluster does it)",
     )
     group.addoption(
         "--mesh-wait",

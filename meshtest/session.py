@@ -125,6 +125,8 @@ def _place(config: pytest.Config) -> Place:
         in_turns=bool(worker),
         only_plan=bool(config.getoption("mesh_plan")),
         insist=bool(config.getoption("mesh_insist")),
+        image=config.getoption("mesh_image"),
+        pull_policy=config.getoption("mesh_pull_policy") or "",
     )
 
 

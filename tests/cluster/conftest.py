@@ -2,11 +2,15 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from meshtest.meshes.kubernetes.api import Api
+
+from .accounts import kubeconfig
 
 VARIABLE = "MESHTEST_CLUSTER"
 
@@ -35,3 +39,33 @@ def namespace(api: Api) -> Iterator[str]:
     api.send("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     api.send("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def account(api: Api, context: str, tmp_path: Path) -> Callable[[str], Api]:
+    """The API server as a service account sees it: called with its namespace, made there under the name of `meshtest`.
+
+    Its kubeconfig is `kubeconfig` in `tmp_path`, with the same context.
+    """
+
+    def log_in(namespace: str) -> Api:
+        (tmp_path / "kubeconfig").write_text(kubeconfig(api, context, namespace))
+        return Api(context, str(tmp_path / "kubeconfig"))
+
+    return log_in
+
+
+@pytest.fixture
+def granted(api: Api) -> Iterator[Callable[[str], None]]:
+    """Applies manifests, and takes those that are in no namespace of the test's own away afterwards."""
+    made = []
+
+    def grant(text: str) -> None:
+        for each in yaml.safe_load_all(text):
+            api.apply(each, manager="meshtest-tests")
+            made.append(each)
+
+    yield grant
+    for each in made:
+        if "namespace" not in each["metadata"] or each["metadata"]["namespace"] == "istio-system":
+            api.send("DELETE", api.path_of(each))

@@ -14,10 +14,12 @@ import yaml
 
 from meshtest.cli import main
 from meshtest.errors import MeshError
-from meshtest.meshes.kubernetes.api import Api, Missing
+from meshtest.meshes.kubernetes.api import Missing
 from meshtest.meshes.kubernetes.check.preflight import check, preflight
 from meshtest.meshes.kubernetes.check.role import manifests
 from meshtest.meshes.kubernetes.check.survey import Entrance
+
+from .accounts import renamed
 
 IMAGE = os.environ.get("MESHTEST_CLUSTER_IMAGE", "localhost/base:1")
 READY = 60.0  # seconds for a pod, on a busy machine
@@ -85,42 +87,6 @@ def has_root(api, namespace):
         return api.get(f"/api/v1/namespaces/{namespace}/configmaps/istio-ca-root-cert")
     except Missing:
         return False
-
-
-@pytest.fixture
-def account(api, context, tmp_path):
-    """The API server as a service account sees it: called with its namespace, made there under the name of `meshtest`."""
-
-    def log_in(namespace):
-        base = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-        api.send("POST", base, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "meshtest"}})
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = api.send("POST", f"{base}/meshtest/token", request)["status"]["token"]
-        cluster = yaml.safe_load(
-            subprocess.check_output(["kubectl", "config", "view", "--raw", "--minify", "--context", context])
-        )
-        cluster["users"] = [{"name": "meshtest", "user": {"token": token}}]
-        cluster["contexts"][0]["context"]["user"] = "meshtest"
-        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(cluster))
-        return Api(context, str(tmp_path / "kubeconfig"))
-
-    return log_in
-
-
-@pytest.fixture
-def granted(api):
-    """Applies manifests, and takes those of the cluster away afterwards."""
-    made = []
-
-    def grant(text):
-        for each in yaml.safe_load_all(text):
-            api.apply(each, manager="meshtest-tests")
-            made.append(each)
-
-    yield grant
-    for each in made:
-        if "namespace" not in each["metadata"] or each["metadata"]["namespace"] == "istio-system":
-            api.send("DELETE", api.path_of(each))
 
 
 def test_a_ready_cluster(api, asking):
@@ -293,16 +259,6 @@ def test_without_rights(api, asking, account):
     assert all(each.remedy for each in found if each.severity == "unknown")
     right = next(each for each in found if "virtualservices, workloadentries of networking" in each.message)
     assert '"resources": ["destinationrules", "gateways"' in right.remedy
-
-
-def renamed(text, name):
-    """The Roles that are not of the test's own namespace under a name of the test's own."""
-    documents = list(yaml.safe_load_all(text))
-    for each in documents:
-        if each["metadata"].get("namespace") != name:
-            each["metadata"]["name"] = name
-            each.get("roleRef", {})["name"] = name
-    return yaml.safe_dump_all(documents)
 
 
 def test_with_the_documented_role(api, asking, account, granted):

@@ -6,8 +6,7 @@ import json
 import socket
 import ssl
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,6 @@ from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.admin import ask
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.cluster import Cluster
-from meshtest.meshes.kubernetes.manifests import Manifests, Wishes
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.relays import Relays
 from meshtest.resources.manifest import read_files
@@ -29,18 +27,11 @@ from meshtest.topology.default import bookinfo
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology, topology
 
+from .stand_ins import DEADLINE, pods_in, stand_ins, until
+
 TOWN = read_files([Path(__file__).parents[2] / "suites" / "town.yaml"])
-RUNS = ("reviews-v2", "ratings-v1", "echo-v1", "client")
+RUNS = {"reviews-v2": 1, "ratings-v1": 1, "echo-v1": 2, "client": 1}
 FAILS = Behaviour("fails", status=503)
-DEADLINE = 180.0
-MISSING = ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff")
-
-
-def until(fact: Callable[[], bool], what: str, timeout: float = DEADLINE) -> None:
-    deadline = time.monotonic() + timeout
-    while not fact():
-        assert time.monotonic() < deadline, f"in {timeout:g} s: {what}"
-        time.sleep(0.1)
 
 
 @dataclass
@@ -84,41 +75,15 @@ class Town:
         endpoints = [endpoint for each in found for endpoint in each.get("endpoints") or ()]
         return {each["targetRef"]["name"] for each in endpoints if each["conditions"]["ready"]}
 
-    def raw(self) -> list[dict[str, object]]:
-        return list(self.api.list(f"/api/v1/namespaces/{self.namespace}/pods"))
-
-
-def _all_run(town: Town) -> bool:
-    found = town.raw()
-    states = [state for pod in found for state in pod["status"].get("containerStatuses") or ()]
-    if any(each.get("state", {}).get("waiting", {}).get("reason") in MISSING for each in states):
-        pytest.fail(
-            "the cluster lacks the stand-ins' image: `python -m tests.cluster.image TESTBED` makes it for a test bed"
-        )
-    wanted = sum(2 if name == "echo-v1" else 1 for name in RUNS)
-    return len(found) == wanted and len(states) == 2 * wanted and all(each["ready"] for each in states)
-
 
 @pytest.fixture(scope="module")
 def town(api: Api) -> Iterator[Town]:
-    name = f"meshtest-{uuid.uuid4().hex[:10]}"
-    metadata = {"name": name, "labels": {"istio-injection": "enabled"}}
-    api.send("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    relays = Relays(api.forward)
-    town = Town(api, name, relays)
-    try:
-        wishes = Wishes(pull_policy="Never", namespace=name, localities=True)
-        for each in Manifests([*bookinfo(), *TOWN], wishes).objects():
-            if each["kind"] == "Deployment" and each["metadata"]["name"] not in RUNS:
-                continue
-            if each["metadata"]["name"] == "echo-v1":
-                each["spec"]["replicas"] = 2
-            api.apply(each, manager="meshtest-tests")
-        until(lambda: _all_run(town), "all pods run, with sidecars, and are ready")
-        yield town
-    finally:
-        relays.close()
-        api.send("DELETE", f"/api/v1/namespaces/{name}")
+    with stand_ins(api, [*bookinfo(), *TOWN], RUNS) as namespace:
+        relays = Relays(api.forward)
+        try:
+            yield Town(api, namespace, relays)
+        finally:
+            relays.close()
 
 
 @pytest.fixture
@@ -203,7 +168,11 @@ def test_crash(town: Town, pods: ClusterPods) -> None:
     assert town.ready("ratings") == {town.instances("ratings-v1")[0].name}
     pods.start("ratings-v1", None)
     assert town.statuses("http://ratings:9080/ratings/0", 5) == {200: 5}
-    restarts = [state["restartCount"] for pod in town.raw() for state in pod["status"]["containerStatuses"]]
+    restarts = [
+        state["restartCount"]
+        for pod in pods_in(town.api, town.namespace)
+        for state in pod["status"]["containerStatuses"]
+    ]
     assert set(restarts) == {0}
 
 

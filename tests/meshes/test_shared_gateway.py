@@ -66,6 +66,10 @@ def test_gateways_and_their_rules() -> None:
     assert rule.spec["http"][0]["match"] == [{"authority": {"exact": "a.com.ab12.meshtest"}}, {"uri": {"exact": "/"}}]
     both = OWN.resource(virtual_service("{hosts: [reviews], gateways: [edge, mesh], http: []}"))
     assert both.spec["hosts"] == ["reviews", "reviews.ab12.meshtest"]
+    passing = OWN.resource(
+        virtual_service("{hosts: [a.com], gateways: [edge], tls: [{match: [{port: 443, sniHosts: [a.com]}]}]}")
+    )
+    assert passing.spec["tls"] == [{"match": [{"port": 443, "sniHosts": ["a.com.ab12.meshtest"]}]}]
     inside = virtual_service("{hosts: [reviews], http: []}")
     assert OWN.resource(inside) == inside
 
@@ -94,11 +98,12 @@ def test_others_are_served() -> None:
         (gateway("[a.com]"), gateway("[b.com]", name="shop"), ""),
         (gateway("['*']"), gateway("['*']", name="out", selector="egressgateway"), ""),
         (OWN.resource(gateway("['*']")), gateway("[shop.com, '*.example.com']", name="shop"), ""),
+        (OWN.resource(gateway("['*', a.com]")), gateway("['*']", name="shop"), ""),
     ],
 )
 def test_what_would_be_taken(own, others, said: str) -> None:
     """It names the host, the port, whose it is, and what to do."""
-    problems = taken_from_others([own], [others], INGRESS)
+    problems = taken_from_others([own], [others], INGRESS, OWN)
     assert bool(problems) == bool(said)
     for each in problems:
         assert said in str(each)

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 Address = tuple[str, int]
 
 READINESS = 15021
+INSIDE = "in-cluster"
+"""Instead of a URL: the gateway is called from a pod in the cluster."""
 _PATIENCE = 2.0  # seconds to connect
 
 
@@ -36,11 +38,17 @@ class Gateway:
     """The ingress gateway: its pods, its Service, and the way there.
 
     Tried are, in this order: the URL that the user gave, the load balancer's address, node ports, the Service's own address (from within
-    the cluster), and at last a port-forward through the API server, which always works for who may, and is the slowest.
+    the cluster), a port-forward through the API server, if the user may, and at last a pod of the run's own. `forwarded` makes a
+    port-forward, `inside` a way from that pod to a port of a host.
     """
 
     def __init__(
-        self, api: Api, instances: Sequence[Instance], url: str | None, forwarded: Callable[[Instance, int], Address]
+        self,
+        api: Api,
+        instances: Sequence[Instance],
+        url: str | None,
+        forwarded: Callable[[Instance, int], Address],
+        inside: Callable[[str, int], Address],
     ) -> None:
         if not instances:
             raise MeshError(
@@ -48,10 +56,12 @@ class Gateway:
                 "`istioctl install` makes one, and `meshtest check` says what is missing"
             )
         self.instances = tuple(instances)
-        self._forwarded = forwarded
+        self._api = api
+        self._forwarded, self._inside = forwarded, inside
+        self._only_inside = url == INSIDE
         self._service = _service(api, self.instances[0])
         self._nodes = _nodes(api) if self._service else []
-        self._ways = [*self._found(url)]
+        self._ways = [] if self._only_inside else [*self._found(url)]
         self._chosen: dict[int, tuple[str, Address]] = {}
 
     def at(self, port: int, target: int) -> Address:
@@ -71,7 +81,20 @@ class Gateway:
         for way in self._ways:
             if (address := way.to(port)) is not None and _listens(address):
                 return way.name, address
-        return "a port-forward", self._forwarded(self.instances[0], target)
+        namespace = self.instances[0].namespace
+        if not self._only_inside and self._api.may("create", "", "pods", namespace, "portforward"):
+            return "a port-forward", self._forwarded(self.instances[0], target)
+        return "a pod in the cluster", self._inside(self._host, self._port_inside(port, target))
+
+    @property
+    def _host(self) -> str:
+        """The name of the gateway's Service within the cluster; the pod's address where there is no Service."""
+        if self._service is None:
+            return self.instances[0].address
+        return f"{self._service['metadata']['name']}.{self.instances[0].namespace}.svc"
+
+    def _port_inside(self, port: int, target: int) -> int:
+        return target if self._service is None else port
 
     def _found(self, url: str | None) -> Iterator[Way]:
         if url is not None:
@@ -100,7 +123,7 @@ def _by_url(url: str) -> Callable[[int], Address | None]:
     """The URL's port is that of port 80 (of https: 443); all others are their own."""
     parts = urlsplit(url if "//" in url else f"//{url}")
     if not parts.hostname:
-        raise MeshError(f"--mesh-gateway {url!r} is no URL of a gateway: write http://HOST[:PORT]")
+        raise MeshError(f"--mesh-gateway {url!r} is no URL of a gateway: write http://HOST[:PORT], or {INSIDE}")
     host, usual = parts.hostname, 443 if parts.scheme == "https" else 80
     return lambda port: (host, parts.port if port == usual and parts.port else port)
 

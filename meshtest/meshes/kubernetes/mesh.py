@@ -23,6 +23,7 @@ from meshtest.meshes.entrance import entrance
 from meshtest.meshes.kubernetes.access_log_filter import access_log_filter
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.claim import Claim
+from meshtest.meshes.kubernetes.client_pod import ClientPod
 from meshtest.meshes.kubernetes.cluster import Cluster
 from meshtest.meshes.kubernetes.credentials import credentials
 from meshtest.meshes.kubernetes.effect import Effect, awaited
@@ -61,7 +62,8 @@ class Place:
 
     `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
     test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told. `insist`: what is
-    applied may take hosts at the gateway from others.
+    applied may take hosts at the gateway from others. `image` and `pull_policy` are of a pod from which the gateway is called, where
+    that is needed.
     """
 
     namespaces: tuple[str, ...]
@@ -72,6 +74,8 @@ class Place:
     in_turns: bool = False
     only_plan: bool = False
     insist: bool = False
+    image: str | None = None
+    pull_policy: str = ""
 
 
 class KubernetesMesh:
@@ -93,6 +97,8 @@ class KubernetesMesh:
         self._meddled = False
         self._hosts: OwnHosts | None = None
         self._probed: dict[Key, Resource] = {}
+        self._in_force: Keyed = {}
+        self._foreign: tuple[Resource, ...] = ()
         self._followed: dict[str, PodLog] = {}
         self.planned: list[Step] = []
         """What would be done to objects, where this is only planned."""
@@ -107,28 +113,30 @@ class KubernetesMesh:
             raise
 
     def begin(self) -> None:
-        """Have the namespaces to ourselves, unless we have; HeldByAnother if another run has them for longer than we may wait."""
-        if self._claim is not None:
-            return
-        if self._place.only_plan:
+        """Have the namespaces to ourselves; HeldByAnother if another run has them for longer than we may wait. Look who else is there."""
+        if self._claim is None and not self._place.only_plan:
+            self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
             self._know_resources()
-            return
-        self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
-        self._know_resources()
-        self._log_in_detail()
-        self._pods.prove(self.authority)
+            self._log_in_detail()
+            self._pods.prove(self.authority)
+        else:
+            self._know_resources()
 
     def _know_resources(self) -> None:
-        """Look at what is there, before anything of ours is."""
+        """Look at what is there and is not ours; what ours stands for meanwhile is known from before."""
         self._population.look()
-        self._foreign = self._cluster.resources()
-        self._snapshot = self._with(())
+        replaced = [each for each in self._foreign if each.key in self._in_force]
+        self._foreign = (*replaced, *self._cluster.resources(self._in_force))
+        self._snapshot = self._with(self._in_force.values())
 
     def _give_way(self) -> None:
         """Leave the namespaces to others, as they were."""
         self._owed = None
         try:
             self._objects.restore()
+            self._in_force = {}
+            for made in ("_own", "_client", "_gateway", "_probe"):  # another time there are others
+                self.__dict__.pop(made, None)
         finally:
             claim, self._claim = self._claim, None
             if claim is not None:
@@ -166,12 +174,17 @@ class KubernetesMesh:
         if self._place.only_plan:
             self.planned += self._objects.plan(resources)
             return
-        self._objects.put({**self._own, **self._probed, **resources})
+        self._objects.put(self._all(resources))
+        self._in_force = resources
         self._take(after)
         if self._probe is not None:
             self._probed = self._probe.next()
-            self._objects.put({**self._own, **self._probed, **resources})
+            self._objects.put(self._all(resources))
             self._probe.wait()
+
+    def _all(self, resources: Keyed) -> dict[Key, Resource]:
+        """What is to be in the cluster with these."""
+        return {**self._own, **self._probed, **resources}
 
     def _at_gateway(self, resources: Keyed) -> Keyed:
         """The resources, with hosts of the run's own where the gateway serves others; WrongResources for what would take theirs."""
@@ -182,7 +195,7 @@ class KubernetesMesh:
         if self._hosts is None:
             return resources
         own = {key: self._hosts.resource(each) for key, each in resources.items()}
-        if problems := taken_from_others(own.values(), others, labels):
+        if problems := taken_from_others(own.values(), others, labels, self._hosts):
             raise WrongResources(problems)
         return own
 
@@ -278,7 +291,19 @@ class KubernetesMesh:
     @cached_property
     def _gateway(self) -> Gateway:
         found = [each for each in self._population.proxies.values() if each.labels.get("istio") == "ingressgateway"]
-        return Gateway(self._api, found, self._place.gateway_url, self._relays.forwarded)
+        return Gateway(self._api, found, self._place.gateway_url, self._relays.forwarded, self._inside)
+
+    def _inside(self, host: str, port: int) -> tuple[str, int]:
+        """Where to connect to here so as to be connected to a host from a pod of the run's own."""
+        return self._relays.to(self._client, host, port)
+
+    @cached_property
+    def _client(self) -> Instance:
+        """The pod of the run's own, which is there until the end."""
+        pod = ClientPod(self._api, self._place.run, self.namespace, self._place.image, self._place.pull_policy)
+        self._own[pod.resource.key] = pod.resource
+        self._objects.put(self._all(self._in_force))
+        return pod.wait()
 
     def enter(self, what: Request | str) -> Target:
         """At the gateway's Service, on the port of the Gateway's server that takes the call."""

@@ -30,7 +30,11 @@ class OwnHosts:
     def of(self, host: str) -> str:
         """The host, or `host:port`, as it is asked for; an address stays one, since nobody can be asked by another name then."""
         name, colon, port = host.partition(":")
-        return f"{name}.{self.suffix}{colon}{port}" if name and not name.endswith(f".{self.suffix}") else host
+        return f"{name}.{self.suffix}{colon}{port}" if name and not self.has(name) else host
+
+    def has(self, host: str) -> bool:
+        """Whether nobody else is asked by this host, or any that it stands for."""
+        return host.endswith(f".{self.suffix}")
 
     def resource(self, resource: Resource) -> Resource:
         """The resource with hosts of the run's own, where it is for a gateway."""
@@ -53,36 +57,42 @@ class OwnHosts:
         if gateways == [_MESH] or "hosts" not in spec:
             return spec
         kept = spec["hosts"] if _MESH in gateways else []
-        out = {**spec, "hosts": [*kept, *map(self.of, spec["hosts"])]}
-        return out | ({"http": [self._rule(each) for each in spec["http"]]} if "http" in spec else {})
+        rules = {name: [self._rule(each) for each in spec[name]] for name in ("http", "tls") if name in spec}
+        return {**spec, **rules, "hosts": [*kept, *map(self.of, spec["hosts"])]}
 
     def _rule(self, rule: Json) -> Json:
-        """A rule that looks at the authority looks at that which is asked for."""
+        """A rule that looks at the authority, or at the server's name, looks at that which is asked for."""
         if "match" not in rule:
             return rule
         return {**rule, "match": [self._match(each) for each in rule["match"]]}
 
     def _match(self, match: Json) -> Json:
         exact = match.get("authority", {}).get("exact")
-        return {**match, "authority": {"exact": self.of(exact)}} if exact else match
+        names = {"sniHosts": [self.of(each) for each in match["sniHosts"]]} if "sniHosts" in match else {}
+        return {**match, **names, **({"authority": {"exact": self.of(exact)}} if exact else {})}
 
 
-def taken_from_others(own: Iterable[Resource], others: Iterable[Resource], labels: Mapping[str, str]) -> list[Problem]:
-    """What Gateways of our own would take from those of others, at a gateway whose pods have these labels."""
+def taken_from_others(
+    own: Iterable[Resource], others: Iterable[Resource], labels: Mapping[str, str], hosts: OwnHosts
+) -> list[Problem]:
+    """What Gateways of our own would take from those of others, at a gateway whose pods have these labels.
+
+    Hosts of the run's own are nobody else's, also where another Gateway takes `*`: it goes on to be asked by all others.
+    """
     theirs = [each for each in others if _selects(each, labels)]
     return [
         problem
         for each in own
         if _selects(each, labels)
         for number, server in enumerate(each.spec["servers"])
-        for problem in _taken(each, number, server, theirs)
+        for problem in _taken(each, number, server, theirs, hosts)
     ]
 
 
-def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource]) -> Iterator[Problem]:
+def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource], hosts: OwnHosts) -> Iterator[Problem]:
     for other in theirs:
         for their in other.spec.get("servers") or ():
-            if their["port"]["number"] == server["port"]["number"] and (host := _common(server, their)):
+            if their["port"]["number"] == server["port"]["number"] and (host := _common(server, their, hosts)):
                 port = server["port"]["number"]
                 yield Problem(
                     own,
@@ -93,11 +103,12 @@ def _taken(own: Resource, number: int, server: Json, theirs: Iterable[Resource])
                 break
 
 
-def _common(server: Json, their: Json) -> str:
-    """A host that both take; empty if there is none."""
+def _common(server: Json, their: Json, hosts: OwnHosts) -> str:
+    """A host that both take and that is not the run's own; empty if there is none."""
     if any(str(each["port"].get("protocol", "")).upper() in _WITHOUT_HOSTS for each in (server, their)):
         return "all connections"
-    pairs = ((_plain(one), _plain(other)) for one in server["hosts"] for other in their.get("hosts") or ())
+    ours = [host for host in map(_plain, server["hosts"]) if not hosts.has(host)]
+    pairs = ((one, _plain(other)) for one in ours for other in their.get("hosts") or ())
     return next((f"{other} (by {one})" if one != other else one for one, other in pairs if matches(one, other)), "")
 
 
