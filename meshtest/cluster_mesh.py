@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from meshtest.errors import MeshError
 
 if TYPE_CHECKING:
-    from meshtest.meshes.kubernetes.mesh import KubernetesMesh, Place
+    from meshtest.meshes.kubernetes.mesh import KubernetesMesh
+    from meshtest.meshes.kubernetes.place import Place
     from meshtest.meshes.protocol import Mesh
 
 

@@ -13,7 +13,7 @@ from meshtest.evidence import Finding
 from meshtest.meshes.protocol import Mesh
 
 if TYPE_CHECKING:
-    from meshtest.meshes.kubernetes.mesh import Place
+    from meshtest.meshes.kubernetes.place import Place
 
 
 _WORKERS_WAIT = 3600.0  # seconds for the turns of the other workers of pytest-xdist
@@ -113,7 +113,7 @@ def _meshes(config: pytest.Config) -> Meshes:
 def _place(config: pytest.Config) -> Place:
     import secrets
 
-    from meshtest.meshes.kubernetes.mesh import Place
+    from meshtest.meshes.kubernetes.place import Place
 
     named = config.getoption("mesh_namespace") or config.getini("mesh_namespace")
     worker = str(getattr(config, "workerinput", {}).get("workerid", ""))

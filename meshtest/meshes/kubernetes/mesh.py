@@ -1,13 +1,12 @@
-"""A mesh in a cluster: what is put in force there, and what its proxies say."""
+"""A mesh in a cluster: what is put in force there, how it is called, and what its proxies say."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 from urllib.parse import quote
 
 from meshtest.authority import Authority
@@ -20,62 +19,26 @@ from meshtest.meshes.access_logs import AccessLogs, Log
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.destinations import destinations
 from meshtest.meshes.entrance import entrance
-from meshtest.meshes.kubernetes.access_log_filter import access_log_filter
 from meshtest.meshes.kubernetes.api import Api
-from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.client_pod import ClientPod
 from meshtest.meshes.kubernetes.cluster import Cluster
-from meshtest.meshes.kubernetes.credentials import credentials
-from meshtest.meshes.kubernetes.effect import Effect, awaited
+from meshtest.meshes.kubernetes.force import Force, Keyed
 from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
-from meshtest.meshes.kubernetes.objects import Objects, Step
+from meshtest.meshes.kubernetes.objects import Step
+from meshtest.meshes.kubernetes.place import Place
 from meshtest.meshes.kubernetes.pod_log import PodLog
 from meshtest.meshes.kubernetes.pods import ClusterPods
 from meshtest.meshes.kubernetes.population import Population
-from meshtest.meshes.kubernetes.probe import PORT as PROBED
-from meshtest.meshes.kubernetes.probe import Probe
 from meshtest.meshes.kubernetes.relays import Relays
-from meshtest.meshes.kubernetes.shared_gateway import OwnHosts, serves_others, taken_from_others
-from meshtest.meshes.kubernetes.state import RUN
 from meshtest.meshes.kubernetes.testimony import testimony
 from meshtest.meshes.protocol import Rule, Target
 from meshtest.meshes.statistics import Host
-from meshtest.resources.manifest import read_objects
-from meshtest.resources.problem import WrongResources
-from meshtest.resources.resource import Resource
 from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.traffic.tcp import TCP
-from meshtest.translate.gateway_server import target_port
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Memory, Proxy, Snapshot
-
-Json = dict[str, Any]
-Key = tuple[str, str, str, str]
-Keyed = Mapping[Key, Resource]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where in a cluster: the namespaces that may be touched (the first is for resources that name none), and how it is reached.
-
-    `run` is the run's id. Another run there is awaited for `wait` seconds. `in_turns`: there are others of one run, that take turns
-    test by test. `only_plan`: nothing is changed there, and no traffic is sent; what would be applied is told. `insist`: what is
-    applied may take hosts at the gateway from others. `image` and `pull_policy` are of a pod from which the gateway is called, where
-    that is needed.
-    """
-
-    namespaces: tuple[str, ...]
-    run: str
-    control_plane: str = "istio-system"
-    gateway_url: str | None = None
-    wait: float = 0.0
-    in_turns: bool = False
-    only_plan: bool = False
-    insist: bool = False
-    image: str | None = None
-    pull_policy: str = ""
 
 
 class KubernetesMesh:
@@ -89,24 +52,14 @@ class KubernetesMesh:
 
     def __init__(self, api: Api, place: Place) -> None:
         self._api, self._place = api, place
-        self._cluster = Cluster(api, place.namespaces, place.control_plane)
         self._relays = Relays(api.forward)
-        self._claim: Claim | None = None
-        self._objects = Objects(api, place.run, place.namespaces, self._check_claim)
         self._owed: Keyed | None = None
         self._meddled = False
-        self._hosts: OwnHosts | None = None
-        self._probed: dict[Key, Resource] = {}
-        self._in_force: Keyed = {}
-        self._foreign: tuple[Resource, ...] = ()
         self._followed: dict[str, PodLog] = {}
-        self.planned: list[Step] = []
-        """What would be done to objects, where this is only planned."""
-        self.notes: list[str] = []
-        """What istiod made otherwise than the translation expects."""
+        cluster = Cluster(api, place.namespaces, place.control_plane)
         try:
-            self._population = Population(api, self._cluster, place.namespaces)
-            self._effect = Effect(self._population.admins)
+            self._population = Population(api, cluster, place.namespaces)
+            self._force = Force(api, place, self._population, cluster, lambda: self._gateway, lambda: self.authority)
             self.begin()
         except BaseException:
             self.close()
@@ -114,37 +67,13 @@ class KubernetesMesh:
 
     def begin(self) -> None:
         """Have the namespaces to ourselves; HeldByAnother if another run has them for longer than we may wait. Look who else is there."""
-        if self._claim is None and not self._place.only_plan:
-            self._claim = Claim(self._api, self._place.run, self._place.namespaces, self._place.wait)
-            self._know_resources()
-            self._log_in_detail()
+        claimed = self._force.claim()
+        if self._population.look():
+            self.__dict__.pop("_gateway", None)  # it may have other pods now
+        self._force.look()
+        if claimed:
+            self._force.log_in_detail()
             self._pods.prove(self.authority)
-        else:
-            self._know_resources()
-
-    def _know_resources(self) -> None:
-        """Look at what is there and is not ours; what ours stands for meanwhile is known from before."""
-        self._population.look()
-        replaced = [each for each in self._foreign if each.key in self._in_force]
-        self._foreign = (*replaced, *self._cluster.resources(self._in_force))
-        self._snapshot = self._with(self._in_force.values())
-
-    def _give_way(self) -> None:
-        """Leave the namespaces to others, as they were."""
-        self._owed = None
-        try:
-            self._objects.restore()
-            self._in_force = {}
-            for made in ("_own", "_client", "_gateway", "_probe"):  # another time there are others
-                self.__dict__.pop(made, None)
-        finally:
-            claim, self._claim = self._claim, None
-            if claim is not None:
-                claim.close()
-
-    def _check_claim(self) -> None:
-        assert self._claim is not None
-        self._claim.check()
 
     @property
     def topology(self) -> Topology:
@@ -156,7 +85,15 @@ class KubernetesMesh:
         """Where resources go that name no namespace."""
         return self._place.namespaces[0]
 
-    # what is in force
+    @property
+    def planned(self) -> list[Step]:
+        """What would be done to objects, where this is only planned; whoever reads it may clear it."""
+        return self._force.planned
+
+    @property
+    def notes(self) -> list[str]:
+        """What istiod made otherwise than the translation expects, and the like; whoever reads it may clear it."""
+        return self._force.notes
 
     def put(self, resources: Keyed, *, later: bool = False) -> None:
         """Make exactly these be in force; returns when the proxies concerned hold what follows from them.
@@ -164,57 +101,9 @@ class KubernetesMesh:
         `later`: before anything else is asked of the mesh, unless others are put before. But at once where instances were made to behave
         in ways: clusters that stay would remember whom they have ejected.
         """
-        if later and not self._meddled:
-            self._owed = resources
-            return
-        self._owed = None
-        resources = self._at_gateway(resources)
-        resources = {**self._credentials(resources), **resources}
-        after = self._with(resources.values())
-        if self._place.only_plan:
-            self.planned += self._objects.plan(resources)
-            return
-        self._objects.put(self._all(resources))
-        self._in_force = resources
-        self._take(after)
-        if self._probe is not None:
-            self._probed = self._probe.next()
-            self._objects.put(self._all(resources))
-            self._probe.wait()
-
-    def _all(self, resources: Keyed) -> dict[Key, Resource]:
-        """What is to be in the cluster with these."""
-        return {**self._own, **self._probed, **resources}
-
-    def _at_gateway(self, resources: Keyed) -> Keyed:
-        """The resources, with hosts of the run's own where the gateway serves others; WrongResources for what would take theirs."""
-        labels = self._gateway.instances[0].labels
-        others = [each for each in self._foreign if each.key not in resources]
-        shared = not self._place.insist and serves_others(others, labels)
-        self._hosts = OwnHosts(f"{self._place.run}.meshtest") if shared else None
-        if self._hosts is None:
-            return resources
-        own = {key: self._hosts.resource(each) for key, each in resources.items()}
-        if problems := taken_from_others(own.values(), others, labels, self._hosts):
-            raise WrongResources(problems)
-        return own
-
-    def _asked(self, what: Request | TCP | str) -> Call:
-        """A call as it is made at the gateway."""
-        call = call_of(what)
-        if self._hosts is None or call.authority is None:
-            return call
-        return replace(call, authority=self._hosts.of(call.authority))
-
-    def _with(self, resources: Iterable[Resource]) -> Snapshot:
-        own = {each.key: each for each in resources}
-        foreign = (each for each in self._foreign if each.key not in own)
-        return Snapshot(self.topology, (*foreign, *own.values()), Memory())
-
-    def _take(self, after: Snapshot) -> None:
-        """Wait until the proxies hold what follows from a snapshot."""
-        self.notes += self._effect.await_all(awaited(self._snapshot, after, self._population.readable))
-        self._snapshot = after
+        self._owed = resources if later and not self._meddled else None
+        if self._owed is None:
+            self._force.put(resources)
 
     def _catch_up(self) -> None:
         if self._place.only_plan:
@@ -222,51 +111,10 @@ class KubernetesMesh:
         if self._owed is not None:
             self.put(self._owed)
 
-    def _credentials(self, resources: Keyed) -> dict[Key, Resource]:
-        """Certificates for Gateways that name some which the cluster does not have; where Secrets may be made."""
-        namespace = self._gateway.instances[0].namespace
-        if namespace not in self._place.namespaces:
-            return {}
-        found = self._api.list(f"/api/v1/namespaces/{namespace}/secrets", labelSelector=f"{RUN}!={self._place.run}")
-        there = {each["metadata"]["name"] for each in found}
-        return credentials(resources.values(), namespace, there, self.authority)
-
-    @cached_property
-    def _probe(self) -> Probe | None:
-        """What tells whether the gateway has taken a change, where what it holds cannot be read."""
-        gateway = self._gateway.instances[0]
-        if gateway in self._population.readable:
-            return None
-        self.notes.append(
-            f"{gateway.full_name} cannot be asked what it holds (there is no right to port-forward in {gateway.namespace}): whether a "
-            "change has come to it is told by an answer of meshtest's own; what it logs and counts is not to be had"
-        )
-        selector = {"istio": gateway.labels["istio"]}
-        return Probe(self._place.run, self.namespace, selector, self._ask_gateway)
-
-    def _ask_gateway(self, host: str) -> str:
-        """The body of an answer for a host, over a connection of its own; empty without an answer."""
-        from meshtest.traffic.client import asked
-
-        port = target_port(self._snapshot, Proxy(self._gateway.instances[0]), PROBED)
-        return asked(self._gateway.at(PROBED, port), host)
-
-    @cached_property
-    def _own(self) -> dict[Key, Resource]:
-        """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
-        named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
-        return {each.key: each for each in read_objects([access_log_filter(each) for each in sorted(named)])}
-
-    def _log_in_detail(self) -> None:
-        """Have the proxies of our namespaces log attempts and times."""
-        self._objects.put(self._own)
-        proxies = self._population.proxies
-        self._effect.await_logs([name for name, each in proxies.items() if each.namespace in self._place.namespaces])
-
     def _look_again(self) -> None:
         """Look at the pods that there are now, and wait until the proxies know them."""
         if self._population.look():
-            self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+            self._force.take(Snapshot(self.topology, self._force.snapshot.resources, Memory()))
             self._pods.prove(self.authority)
 
     # where calls go
@@ -301,15 +149,19 @@ class KubernetesMesh:
     def _client(self) -> Instance:
         """The pod of the run's own, which is there until the end."""
         pod = ClientPod(self._api, self._place.run, self.namespace, self._place.image, self._place.pull_policy)
-        self._own[pod.resource.key] = pod.resource
-        self._objects.put(self._all(self._in_force))
+        self._force.add(pod.resource)
         return pod.wait()
+
+    def _asked(self, what: Request | TCP | str) -> Call:
+        """A call as it is made at the gateway."""
+        call, hosts = call_of(what), self._force.hosts
+        return call if hosts is None or call.authority is None else replace(call, authority=hosts.of(call.authority))
 
     def enter(self, what: Request | str) -> Target:
         """At the gateway's Service, on the port of the Gateway's server that takes the call."""
         self._catch_up()
         call, gateway = self._asked(what), self._gateway.instances[0]
-        server, host = entrance(self._snapshot, Proxy(gateway), call)
+        server, host = entrance(self._force.snapshot, Proxy(gateway), call)
         certain = "*" not in server.server_names or not server.encrypted
         return Target(
             self._gateway.at(server.number, server.target),
@@ -341,7 +193,7 @@ class KubernetesMesh:
     def rule(self, workload: str | None, request: Request | TCP) -> Rule | None:
         """What the translated routes say of a request, or filter chains of a connection."""
         self._catch_up()
-        call, snapshot = self._asked(request) if workload is None else call_of(request), self._snapshot
+        call, snapshot = self._asked(request) if workload is None else call_of(request), self._force.snapshot
         proxy = Proxy(self._gateway.instances[0] if workload is None else self._caller(workload))
         config = _config(snapshot, proxy)
         listener, host = self._listener(proxy, config, call, workload)
@@ -358,9 +210,9 @@ class KubernetesMesh:
     def _listener(self, proxy: Proxy, config: ProxyConfig, call: Call, workload: str | None) -> tuple[str, str]:
         """The listener that takes a call, and the host that it asks for."""
         if workload is None:
-            server, host = entrance(self._snapshot, proxy, call)
+            server, host = entrance(self._force.snapshot, proxy, call)
             return f"{server.bind or '0.0.0.0'}_{server.target}", host
-        address = address_of(self._snapshot, proxy.namespace, call.host)
+        address = address_of(self._force.snapshot, proxy.namespace, call.host)
         return outbound_listener(config, address, call.port), call.authority or ""
 
     # what proxies say
@@ -456,7 +308,7 @@ class KubernetesMesh:
         moved = frozenset(each.address for each in instances)
         unready = self.topology.unready - moved if ready else self.topology.unready | moved
         self._population.topology = replace(self.topology, unready=unready)
-        self._take(Snapshot(self.topology, self._snapshot.resources, Memory()))
+        self._force.take(Snapshot(self.topology, self._force.snapshot.resources, Memory()))
 
     def restore(self) -> None:
         """Take back whatever was done to instances; where others wait for their turn, all else, too."""
@@ -465,7 +317,7 @@ class KubernetesMesh:
             self._pods.restore()
             self._look_again()
         if self._place.in_turns:
-            self._give_way()
+            self._give_up()
 
     def testimony(self) -> dict[str, str]:
         """Pods, events, and what the proxies hold and have counted."""
@@ -485,8 +337,16 @@ class KubernetesMesh:
             if self._meddled:
                 self._pods.restore()
         finally:
-            self._give_way()
+            self._give_up()
             self._hang_up()
+
+    def _give_up(self) -> None:
+        """Leave the namespaces to others, as they were."""
+        self._owed = None
+        for made in ("_client", "_gateway"):  # another time there are others
+            self.__dict__.pop(made, None)
+        if "_force" in self.__dict__:
+            self._force.give_up()
 
     def _hang_up(self) -> None:
         if "_pods" in self.__dict__:
