@@ -23,11 +23,16 @@ def kubeconfig(api: Api, context: str, namespace: str) -> str:
     return str(yaml.safe_dump(found))
 
 
-def renamed(text: str, name: str) -> str:
-    """Manifests of `meshtest role`, with the Roles that are not of the test's own namespace under a name of the test's own."""
+def renamed(text: str, name: str, but: str | None = None) -> str:
+    """Manifests of `meshtest role`, with the Roles that are not of the test's own namespace under a name of the test's own.
+
+    Without rules of the control plane's namespace on a resource `but`.
+    """
     documents = list(yaml.safe_load_all(text))
     for each in documents:
         if each["metadata"].get("namespace") != name:
             each["metadata"]["name"] = name
             each.get("roleRef", {})["name"] = name
+        if each["kind"] == "Role" and each["metadata"]["namespace"] != name:
+            each["rules"] = [rule for rule in each["rules"] if but not in rule["resources"]]
     return str(yaml.safe_dump_all(documents))

@@ -9,10 +9,19 @@ import pytest
 import yaml
 
 from meshtest.meshes.kubernetes.api import Api
+from meshtest.topology.default import bookinfo
+from tests.meshes.manifests import GATEWAY, SUBSETS, rules
 
 from .accounts import kubeconfig
+from .neighbour import Neighbour
+from .neighbour import neighbour as served
+from .places import snapshot
+from .runs import Tests
+from .stand_ins import stand_ins
 
 VARIABLE = "MESHTEST_CLUSTER"
+SPLIT = "[{route: [{destination: {host: reviews, subset: v1}, weight: 80}, {destination: {host: reviews, subset: v2}, weight: 20}]}]"
+CANARY = GATEWAY + rules(SPLIT, '["shop.example.com", reviews]', "[edge, mesh]") + SUBSETS
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +78,31 @@ def granted(api: Api) -> Iterator[Callable[[str], None]]:
     for each in made:
         if "namespace" not in each["metadata"] or each["metadata"]["namespace"] == "istio-system":
             api.send("DELETE", api.path_of(each))
+
+
+@pytest.fixture(scope="session")
+def shop(api: Api) -> Iterator[str]:
+    """A namespace that runs Bookinfo's stand-ins, with sidecars."""
+    runs = ("productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3")
+    with stand_ins(api, bookinfo(), dict.fromkeys(runs, 1)) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="session")
+def neighbour(api: Api) -> Iterator[Neighbour]:
+    """Somebody else whom the gateway serves.
+
+    As long as there is one, Gateways that come and go change no listener of theirs, which would end what others have under way.
+    """
+    with served(api, f"meshtest-{uuid.uuid4().hex[:10]}") as found:
+        yield found
+
+
+@pytest.fixture
+def tests(api: Api, context: str, shop: str, neighbour: Neighbour, tmp_path: Path) -> Iterator[Tests]:
+    """A user's tests for that namespace, in which all is afterwards as it was before."""
+    before = snapshot(api, shop)
+    tests = Tests(tmp_path, context, shop)
+    tests.write(canary=CANARY)
+    yield tests
+    assert snapshot(api, shop) == before

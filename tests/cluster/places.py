@@ -33,16 +33,18 @@ def path(namespace, name="reviews", plural="destinationrules"):
     return f"/apis/networking.istio.io/v1/namespaces/{namespace}/{plural}/{name}"
 
 
+ISTIO, CORE = "/apis/networking.istio.io/v1", "/api/v1"
+CHANGED = (
+    *((ISTIO, each) for each in ("destinationrules", "virtualservices", "gateways")),
+    ("/apis/networking.istio.io/v1alpha3", "envoyfilters"),
+    *((CORE, each) for each in ("configmaps", "secrets", "services")),
+    ("/apis/coordination.k8s.io/v1", "leases"),
+)
+
+
 def snapshot(api, namespace):
     """All that could have been changed in a namespace, as it must be afterwards."""
-    found = [
-        *api.list(f"/apis/networking.istio.io/v1/namespaces/{namespace}/destinationrules"),
-        *api.list(f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices"),
-        *api.list(f"/api/v1/namespaces/{namespace}/configmaps"),
-        *api.list(f"/api/v1/namespaces/{namespace}/secrets"),
-        *api.list(f"/api/v1/namespaces/{namespace}/services"),
-        *api.list(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"),
-    ]
+    found = [each for group, plural in CHANGED for each in api.list(f"{group}/namespaces/{namespace}/{plural}")]
     return [stripped(each) for each in found if not each["metadata"]["name"].startswith("istio-ca-")]
 
 

@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from meshtest.cli import main
-from meshtest.meshes.kubernetes.api import Refused
 from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.foreign import ForeignChanges
 from meshtest.meshes.kubernetes.objects import Objects
 
+from .admission import no_random
 from .places import HASH, manifest, path, rule, shared, snapshot
 
 
@@ -85,65 +84,13 @@ def test_what_cannot_be_restored_is_told(api, clean, namespace):
     before = snapshot(api, namespace)
     extra = manifest(namespace, "{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}, data: {a: b}}")
     Objects(api, "run-1", [namespace]).put(rule(namespace, **HASH) | extra)
-    policy(api, namespace)
-    try:
-        wait_until(True, api, namespace)
+    with no_random(api, namespace):
         status, out, err = clean()
-    finally:
-        for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
-            api.send("DELETE", f"/apis/admissionregistration.k8s.io/v1/{kind}/{namespace}")
     assert (status, out) == (1, f"deleted  ConfigMap {namespace}/extra (run run-1)\n")
     assert f"DestinationRule {namespace}/reviews cannot be restored" in err
     assert "no DestinationRule with RANDOM" in err
-    wait_until(False, api, namespace)
     assert clean()[0] == 0
     assert snapshot(api, namespace) == before
-
-
-def policy(api, namespace):
-    """Whoever wants RANDOM in this namespace is refused."""
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    rules = [
-        {
-            "apiGroups": ["networking.istio.io"],
-            "apiVersions": ["*"],
-            "operations": ["*"],
-            "resources": ["destinationrules"],
-        }
-    ]
-    simple = "object.spec.?trafficPolicy.?loadBalancer.?simple.orValue('')"
-    spec = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"namespaceSelector": selector, "resourceRules": rules},
-        "validations": [{"expression": f"{simple} != 'RANDOM'", "message": "no DestinationRule with RANDOM"}],
-    }
-    bound = {"policyName": namespace, "validationActions": ["Deny"]}
-    for kind, each in (("ValidatingAdmissionPolicy", spec), ("ValidatingAdmissionPolicyBinding", bound)):
-        body = {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind,
-            "metadata": {"name": namespace},
-            "spec": each,
-        }
-        api.apply(body, manager="test")
-
-
-def denied(api, namespace):
-    (resource,) = rule(namespace).values()
-    probe = {**resource.body, "metadata": {"name": "probe", "namespace": namespace}}
-    try:
-        api.send("POST", api.collection_of(probe), probe, dryRun="All")
-    except Refused:
-        return True
-    return False
-
-
-def wait_until(wanted, api, namespace):
-    """The server takes a moment to know of a policy."""
-    end = time.monotonic() + 60
-    while denied(api, namespace) != wanted:
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_it_is_a_command(context, namespace):
