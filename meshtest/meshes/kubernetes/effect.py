@@ -39,6 +39,10 @@ _AT_ONCE = 8
 _OF_THE_CLUSTER = ("transport_socket_matches",)
 
 
+class NotTaken(MeshError):
+    """A proxy still holds what it held before."""
+
+
 @dataclass
 class _Held:
     """What a proxy held when it was last asked."""
@@ -72,7 +76,7 @@ class Effect:
     def await_all(self, awaited: Iterable[Awaited]) -> list[str]:
         """Wait until all proxies hold this. What istiod made otherwise than the translation is told, sentence by sentence.
 
-        MeshError if a proxy still holds what it held before, after `DEADLINE` seconds.
+        NotTaken if a proxy still holds what it held before, after `DEADLINE` seconds.
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return [note for notes in pool.map(self._await, awaited) for note in notes]
@@ -109,7 +113,7 @@ class Effect:
             if now - pushed > SETTLED and all(before.get(fact) != held.facts.get(fact) for fact in missing):
                 return [self._otherwise(awaited, fact) for fact in missing]
             if now > deadline:
-                raise MeshError(self._late(awaited, missing))
+                raise NotTaken(self._late(awaited, missing))
             time.sleep(_PAUSE)
         if awaited.listeners:
             self._await_warm(awaited)

@@ -13,7 +13,7 @@ from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.claim import Claim
 from meshtest.meshes.kubernetes.cluster import Cluster
 from meshtest.meshes.kubernetes.credentials import credentials
-from meshtest.meshes.kubernetes.effect import Effect, awaited
+from meshtest.meshes.kubernetes.effect import Effect, NotTaken, awaited
 from meshtest.meshes.kubernetes.gateway import Gateway
 from meshtest.meshes.kubernetes.objects import Objects, Step
 from meshtest.meshes.kubernetes.place import Place
@@ -111,7 +111,7 @@ class Force:
         before = self._in_force
         try:
             self._apply(resources)
-            self.take(after)
+            self._take(after)
             if self._probe is not None:
                 self._probed = self._probe.next()
                 self._apply(resources)
@@ -120,6 +120,18 @@ class Force:
             with contextlib.suppress(MeshError):  # the first error is the one to know
                 self._apply(before)
             raise
+
+    def _take(self, after: Snapshot) -> None:
+        """Wait until the proxies hold what follows from a snapshot, or from what others have put there meanwhile."""
+        try:
+            self.take(after)
+        except NotTaken:
+            before, foreign = self.snapshot, self._foreign
+            self.look()
+            after, self.snapshot = self.snapshot, before
+            if _bodies(self._foreign) == _bodies(foreign):
+                raise
+            self.take(after)
 
     def _apply(self, resources: Keyed) -> None:
         """Have exactly these in the cluster, beside what is there until the end."""
@@ -188,3 +200,7 @@ class Force:
         """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
         named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
         return {each.key: each for each in read_objects([access_log_filter(each) for each in sorted(named)])}
+
+
+def _bodies(resources: Iterable[Resource]) -> dict[Key, object]:
+    return {each.key: each.spec for each in resources}
