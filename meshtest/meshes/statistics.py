@@ -90,11 +90,14 @@ class Host:
         return not self.flags
 
 
-def hosts(clusters: str, proxy: str, host: str, subset: str | None, owners: Mapping[str, str]) -> list[Host]:
+def hosts(
+    clusters: str, proxy: str, host: str, subset: str | None, owners: Mapping[str, str], namespace: str = ""
+) -> list[Host]:
     """The hosts behind a Service in `/clusters?format=json`, by the names of clusters: `outbound|PORT|SUBSET|HOST`, or of the workload.
 
-    `host` is a Service's name, with or without its domain; or the whole name of a cluster; or `*`, all of them. `subset` None is all of
-    them, "" the clusters without one. Raises ValueError if the proxy has no such cluster.
+    `host` is a Service's name, with or without its domain (without a namespace that of `namespace`, if there is one, as in resources);
+    or the whole name of a cluster; or `*`, all of them. `subset` None is all of them, "" the clusters without one. Raises ValueError if
+    the proxy has no such cluster.
     """
     statuses = json.loads(clusters).get("cluster_statuses", [])
     found = [each for each in statuses if _leads(each["name"], host, subset)]
@@ -104,7 +107,8 @@ def hosts(clusters: str, proxy: str, host: str, subset: str | None, owners: Mapp
         raise ValueError(
             f"{proxy} has no cluster for {what}{nearest(host, names)}; there are those for {', '.join(names)}"
         )
-    return [_host(each, status, proxy, owners) for each in found for status in each.get("host_statuses", [])]
+    near = [each for each in found if _parts(each["name"])[1].startswith(f"{host}.{namespace}.")]
+    return [_host(each, status, proxy, owners) for each in near or found for status in each.get("host_statuses", [])]
 
 
 def _parts(name: str) -> tuple[str, str]:

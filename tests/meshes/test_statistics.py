@@ -76,6 +76,14 @@ def test_hosts_by_service_and_subset() -> None:
         2,
         {"rq_total": 7, "cx_active": 0},
     )
+    other = clusters(f"outbound|9080||{REVIEWS}", "outbound|9080||reviews.shop.svc.cluster.local")
+    for host, namespace, found in (
+        ("reviews", "", 2),
+        ("reviews", "shop", 1),
+        ("reviews", "elsewhere", 2),
+        ("reviews.default", "shop", 1),
+    ):
+        assert len(hosts(other, "gateway", host, None, {}, namespace)) == found
     with pytest.raises(ValueError, match="gateway has no cluster for review; did you mean 'reviews'"):
         hosts(said, "gateway", "review", None, {})
     with pytest.raises(ValueError, match="no cluster for reviews v7"):

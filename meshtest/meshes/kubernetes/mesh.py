@@ -264,14 +264,11 @@ class KubernetesMesh:
     def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
         """How proxies see the hosts behind a Service."""
         self._catch_up()
-        names = self._population.names()
-        return [
-            each
-            for name in self._population.named(proxy)
-            for each in statistics.hosts(
-                self._population.admins[name].get("/clusters?format=json"), name, host, subset, names
-            )
-        ]
+        owners, found = self._population.names(), []
+        for name in self._population.named(proxy):
+            clusters = self._population.admins[name].get("/clusters?format=json")
+            found += statistics.hosts(clusters, name, host, subset, owners, self.namespace)
+        return found
 
     def readiness(self, workload: str | None = None) -> dict[str, Target]:
         """Port 15021 of a workload's pods (None: of the ingress gateway), by pod."""
