@@ -47,6 +47,11 @@ class Tests:
     namespace: str | None
     kubeconfig: Path | None = None
 
+    def __post_init__(self) -> None:
+        (self.folder / "pytest.ini").write_text("[pytest]\n")
+        if not (self.folder / GO).exists():
+            os.mkfifo(self.folder / GO)
+
     def write(self, **files: str) -> None:
         """Modules of tests by their names, and manifests."""
         for name, text in files.items():
@@ -61,10 +66,6 @@ class Tests:
     @contextmanager
     def begun(self, *arguments: object) -> Iterator[Running]:
         """A run that is going on; it is killed if it still is at the end."""
-        for name in (IN_FORCE, GO):
-            (self.folder / name).unlink(missing_ok=True)
-        os.mkfifo(self.folder / GO)
-        (self.folder / "pytest.ini").write_text("[pytest]\n")
         with subprocess.Popen(
             [*self._command(), *map(str, arguments)],
             cwd=self.folder,
@@ -106,6 +107,10 @@ class Running:
         """Let the test that holds go on."""
         with (self.folder / GO).open("w"):
             pass
+
+    def interrupt(self) -> None:
+        """What a terminal does at Ctrl-C: all of the run's processes are told."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self) -> Ended:
         """What came of it."""

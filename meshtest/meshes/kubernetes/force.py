@@ -84,17 +84,35 @@ class Force:
         proxies = self._population.proxies
         self._effect.await_logs([name for name, each in proxies.items() if each.namespace in self._place.namespaces])
 
-    def give_up(self) -> None:
-        """Leave the namespaces to others, as they were."""
-        try:
+    def changed_by_others(self) -> bool:
+        """Whether someone else has changed what is in force."""
+        return bool(self._objects.changed_by_others())
+
+    def give_up(self, *, settled: bool = False) -> None:
+        """Leave the namespaces to others, as they were; ForeignChanges if someone else has changed what was in force.
+
+        `settled`: until the proxies have let go of it. Who puts the same in force just afterwards would take what they still hold for it.
+        """
+        with contextlib.ExitStack() as last:  # all of this, whatever becomes of any part
+            last.callback(self._release)
+            if settled:
+                last.callback(self._settle)
+            last.callback(self._forget)
             self._objects.restore()
-            self._in_force, self._more, self._probed = {}, {}, {}
-            for made in ("_own", "_probe"):  # another time there are other proxies
-                self.__dict__.pop(made, None)
-        finally:
-            claim, self._claim = self._claim, None
-            if claim is not None:
-                claim.close()
+
+    def _forget(self) -> None:
+        self._in_force, self._more, self._probed = {}, {}, {}
+        for made in ("_own", "_probe"):  # another time there are other proxies
+            self.__dict__.pop(made, None)
+
+    def _settle(self) -> None:
+        with contextlib.suppress(MeshError):  # the next change is awaited, too, and says what is wrong
+            self.take(self._looked())
+
+    def _release(self) -> None:
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.close()
 
     def _check_claim(self) -> None:
         assert self._claim is not None
@@ -126,12 +144,18 @@ class Force:
         try:
             self.take(after)
         except NotTaken:
-            before, foreign = self.snapshot, self._foreign
-            self.look()
-            after, self.snapshot = self.snapshot, before
+            foreign = self._foreign
+            after = self._looked()
             if _bodies(self._foreign) == _bodies(foreign):
                 raise
             self.take(after)
+
+    def _looked(self) -> Snapshot:
+        """What follows from all that is in the cluster now, while it is known that the proxies had what followed from it before."""
+        before = self.snapshot
+        self.look()
+        after, self.snapshot = self.snapshot, before
+        return after
 
     def _apply(self, resources: Keyed) -> None:
         """Have exactly these in the cluster, beside what is there until the end."""

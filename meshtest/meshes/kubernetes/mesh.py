@@ -312,13 +312,16 @@ class KubernetesMesh:
         self._force.take(Snapshot(self.topology, self._force.snapshot.resources, Memory()))
 
     def restore(self) -> None:
-        """Take back whatever was done to instances; where others wait for their turn, all else, too."""
+        """Take back whatever was done to instances; where others wait for their turn, all else, too.
+
+        ForeignChanges if someone else has changed what a test had in force; then all that is ours has been taken back.
+        """
         if self._meddled:
             self._meddled = False
             self._pods.restore()
             self._look_again()
-        if self._place.in_turns:
-            self._give_up()
+        if self._place.in_turns or self._force.changed_by_others():
+            self._give_up(settled=True)
 
     def testimony(self) -> dict[str, str]:
         """Pods, events, and what the proxies hold and have counted."""
@@ -341,13 +344,13 @@ class KubernetesMesh:
             self._give_up()
             self._hang_up()
 
-    def _give_up(self) -> None:
-        """Leave the namespaces to others, as they were."""
+    def _give_up(self, *, settled: bool = False) -> None:
+        """Leave the namespaces to others, as they were; `settled`: as the proxies see it, too."""
         self._owed = None
         for made in ("_client", "_gateway"):  # another time there are others
             self.__dict__.pop(made, None)
         if "_force" in self.__dict__:
-            self._force.give_up()
+            self._force.give_up(settled=settled)
 
     def _hang_up(self) -> None:
         if "_pods" in self.__dict__:
