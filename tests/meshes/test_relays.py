@@ -169,21 +169,25 @@ def test_reset_by_the_host(relays: Relays, pod: Pod) -> None:
 
 def test_reset_by_the_client(relays: Relays, pod: Pod) -> None:
     """A connection that is reset here is reset at the host."""
-    seen: list[str] = []
+    seen, begun, ended = [], threading.Event(), threading.Event()
 
     def listen(taken: socket.socket) -> None:
         with taken:
-            taken.recv(1000)
+            begun.set()
             try:
-                seen.append(repr(taken.recv(1000)))
+                while taken.recv(1000):
+                    pass
+                seen.append("end")
             except ConnectionResetError:
                 seen.append("reset")
+        ended.set()
 
     with server(listen) as port:
         client = connected(relays, pod, port)
         client.sendall(b"hello")
-        relays.source_of(client.getsockname())
+        assert begun.wait(30)
         reset(client)
+        assert ended.wait(30)
     assert seen == ["reset"]
 
 
@@ -288,8 +292,8 @@ def test_forwarded_ends(relays: Relays, pod: Pod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with (
+        pytest.raises(ConnectionResetError),  # it may come while the connection is being made
         socket.create_connection(relays.forwarded(instance(pod), port), timeout=30) as client,
-        pytest.raises(ConnectionResetError),
     ):
         client.recv(1)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
+import math
 import socket
 import threading
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
 
-PORT = 15000  # on the pod's loopback (Istio's application ports)
+PORT, READINESS = 15000, 15021  # the first on the pod's loopback (Istio's application ports)
 _PATIENCE = 20.0  # seconds for an answer
 
 
@@ -22,6 +24,7 @@ class Admin:
         self._namespace, self._pod = namespace, pod
         self._turn = threading.Lock()
         self._connection: socket.socket | None = None
+        self._workers: int | None = None
 
     def get(self, path: str, method: str = "GET") -> str:
         """What it answers; MeshError if it does not."""
@@ -37,6 +40,25 @@ class Admin:
                             "does the pod have a sidecar, and is it running?"
                         ) from error
         raise AssertionError
+
+    def settle(self) -> None:
+        """Wait until the worker threads work with what the main thread has acknowledged.
+
+        An exchange with a worker comes behind it. Which one takes a connection is chance, so that enough are made for all of them to have
+        taken one, but for a chance of 1e-6.
+        """
+        if self._workers is None:
+            self._workers = int(json.loads(self.get("/server_info"))["command_line_options"]["concurrency"])
+        for _ in range(_connections(self._workers)):
+            self._ready()
+
+    def _ready(self) -> None:
+        """One question to the readiness listener, over a connection of its own."""
+        with self._api.forward(self._namespace, self._pod, READINESS) as question:
+            question.settimeout(_PATIENCE)
+            with contextlib.suppress(OSError):
+                question.sendall(b"GET /healthz/ready HTTP/1.1\r\nHost: readiness\r\nConnection: close\r\n\r\n")
+                question.recv(64)
 
     def _exchange(self, path: str, method: str) -> str:
         if self._connection is None:
@@ -70,3 +92,8 @@ def ask(api: Api, namespace: str, pod: str, path: str) -> str:
         return admin.get(path)
     finally:
         admin.close()
+
+
+def _connections(workers: int) -> int:
+    """How many connections meet each of so many threads, but for a chance of 1e-6 that one is missed."""
+    return 1 if workers <= 1 else math.ceil(math.log(1e-6 / workers) / math.log(1 - 1 / workers))

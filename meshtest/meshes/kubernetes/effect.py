@@ -118,6 +118,7 @@ class Effect:
         if awaited.listeners:
             self._await_warm(awaited)
             self._await_drained(awaited.name)
+        self._admins[awaited.name].settle()
         return []
 
     def _await_warm(self, awaited: Awaited) -> None:

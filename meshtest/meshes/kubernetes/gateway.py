@@ -15,7 +15,6 @@ from meshtest.topology.instance import Instance
 Json = dict[str, Any]
 Address = tuple[str, int]
 
-READINESS = 15021
 INSIDE = "in-cluster"
 """Instead of a URL: the gateway is called from a pod in the cluster."""
 _PATIENCE = 2.0  # seconds to connect

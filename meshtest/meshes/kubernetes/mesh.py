@@ -19,11 +19,12 @@ from meshtest.meshes.access_logs import AccessLogs, Log
 from meshtest.meshes.call import Call, call_of
 from meshtest.meshes.destinations import destinations
 from meshtest.meshes.entrance import entrance
+from meshtest.meshes.kubernetes.admin import READINESS
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.client_pod import ClientPod
 from meshtest.meshes.kubernetes.cluster import Cluster
 from meshtest.meshes.kubernetes.force import Force, Keyed
-from meshtest.meshes.kubernetes.gateway import READINESS, Gateway
+from meshtest.meshes.kubernetes.gateway import Gateway
 from meshtest.meshes.kubernetes.objects import Step
 from meshtest.meshes.kubernetes.place import Place
 from meshtest.meshes.kubernetes.pod_log import PodLog
