@@ -69,8 +69,7 @@ class KubernetesMesh:
     def begin(self) -> None:
         """Have the namespaces to ourselves; HeldByAnother if another run has them for longer than we may wait. Look who else is there."""
         claimed = self._force.claim()
-        if self._population.look():
-            self.__dict__.pop("_gateway", None)  # it may have other pods now
+        self._look()
         self._force.look()
         if claimed:
             self._force.log_in_detail()
@@ -104,6 +103,7 @@ class KubernetesMesh:
         """
         self._owed = resources if later and not self._meddled else None
         if self._owed is None:
+            self._look()
             self._force.put(resources)
 
     def _catch_up(self) -> None:
@@ -112,9 +112,16 @@ class KubernetesMesh:
         if self._owed is not None:
             self.put(self._owed)
 
+    def _look(self) -> bool:
+        """Look at the pods that there are now; whether anything is not as it was."""
+        changed = self._population.look()
+        if changed:
+            self.__dict__.pop("_gateway", None)  # it may have other pods now
+        return changed
+
     def _look_again(self) -> None:
         """Look at the pods that there are now, and wait until the proxies know them."""
-        if self._population.look():
+        if self._look():
             self._force.take(Snapshot(self.topology, self._force.snapshot.resources, Memory()))
             self._pods.prove(self.authority)
 
@@ -299,7 +306,9 @@ class KubernetesMesh:
 
     @cached_property
     def _pods(self) -> ClusterPods:
-        return ClusterPods(self._api, self._place.run, lambda: self.topology, self._told, self._population.look)
+        return ClusterPods(
+            self._api, self._place.run, lambda: self.topology, self._told, self._population.look, self._look_again
+        )
 
     def _told(self, instances: Collection[Instance], *, ready: bool) -> None:
         """Wait until the proxies have these pods among the endpoints of their Services, or have them no more."""
@@ -315,6 +324,7 @@ class KubernetesMesh:
         """
         if self._meddled:
             self._meddled = False
+            self._look()  # those that are gone have nothing to take back
             self._pods.restore()
             self._look_again()
         if self._place.in_turns or self._force.changed_by_others():

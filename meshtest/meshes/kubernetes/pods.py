@@ -44,7 +44,7 @@ class ClusterPods(Pods):
     """Those of the workloads in `topology()`, which may change: pods come and go.
 
     `owner` names the run to the pods, which take back by themselves what they were told by one that is gone. `told` waits for the proxies,
-    `look` makes `topology()` be that of now.
+    `look` makes `topology()` be that of now, and `notice` returns when the proxies know it, too.
     """
 
     def __init__(
@@ -54,8 +54,9 @@ class ClusterPods(Pods):
         topology: Callable[[], Topology],
         told: Told,
         look: Callable[[], object] = lambda: None,
+        notice: Callable[[], object] = lambda: None,
     ) -> None:
-        self._api, self._topology, self._told, self._look = api, topology, told, look
+        self._api, self._topology, self._told, self._look, self._notice = api, topology, told, look, notice
         self._channels = Channels(partial(_channel, api, owner))
         self._readiness = Readiness(api, self._channels.command, lambda: topology().instances, told)
         super().__init__(self._played, self._tell, self._readiness.set_unready, self._finished)
@@ -67,6 +68,11 @@ class ClusterPods(Pods):
         if wanted := [each for each in instances if each in present]:
             return self._channels.command(name, instances=wanted, **members)
         return {"recorded": {}, "decided": 0, "released": 0, "observed": {}}
+
+    def names(self, workload: str) -> list[str]:
+        """The pods that a workload has now."""
+        self._notice()
+        return super().names(workload)
 
     def prove(self, authority: Proof, trusted: str = "") -> None:
         """Give those stand-ins that speak TLS what to prove themselves with; `trusted` (PEM) are clients' authorities besides."""
