@@ -76,6 +76,8 @@ def _plan(reporter: Any) -> None:
         for step in dict.fromkeys(steps):
             reporter.write_line(f"  {step}")
         told.update(steps)
+    if told:
+        reporter.write_line("After a test what it created is deleted, and what it changed restored to what it was.")
 
 
 def _rows(reporter: Any, config: pytest.Config) -> Iterator[tuple[str, ...]]:

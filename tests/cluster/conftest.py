@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from tests.meshes.manifests import GATEWAY, SUBSETS, rules
 from .accounts import kubeconfig
 from .neighbour import Neighbour
 from .neighbour import neighbour as served
-from .places import snapshot
+from .places import path, shared, snapshot
 from .runs import Tests
 from .stand_ins import stand_ins
 
@@ -96,6 +97,13 @@ def neighbour(api: Api) -> Iterator[Neighbour]:
     """
     with served(api, f"meshtest-{uuid.uuid4().hex[:10]}") as found:
         yield found
+
+
+@pytest.fixture
+def existing(api: Api, shop: str) -> Iterator[Any]:
+    """An object there of a name that tests use, in which three managers have a part."""
+    yield shared(api, shop)
+    api.send("DELETE", path(shop))
 
 
 @pytest.fixture

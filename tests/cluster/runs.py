@@ -34,9 +34,6 @@ class Ended:
     status: int
     text: str
 
-    def __str__(self) -> str:
-        return f"exit status {self.status}\n{self.text}"
-
 
 @dataclass(frozen=True)
 class Tests:
@@ -101,12 +98,19 @@ class Running:
             lambda: (self.folder / IN_FORCE).exists() or self.process.poll() is not None,
             "the test's manifest is in force",
         )
-        assert self.process.poll() is None, str(self.end())
+        assert self.process.poll() is None, self.end().text
 
     def go_on(self) -> None:
         """Let the test that holds go on."""
-        with (self.folder / GO).open("w"):
-            pass
+        until(self._told, "the test that holds waits to be told")
+
+    def _told(self) -> bool:
+        assert self.process.poll() is None, self.end().text
+        try:
+            os.close(os.open(self.folder / GO, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody reads yet
+            return False
+        return True
 
     def interrupt(self) -> None:
         """What a terminal does at Ctrl-C: all of the run's processes are told."""

@@ -8,17 +8,9 @@ import pytest
 from meshtest.meshes.kubernetes.check.role import manifests
 
 from .accounts import renamed
-from .places import path, shared
 from .stand_ins import until
 
 SUITES = Path(__file__).parents[2] / "suites"
-
-
-@pytest.fixture
-def existing(api, shop):
-    """An object of a name that the suites use, in which three managers have a part."""
-    yield shared(api, shop)
-    api.send("DELETE", path(shop))
 
 
 @pytest.fixture
