@@ -245,6 +245,19 @@ def test_what_is_no_stand_in(town: Town) -> None:
         pods.close()
 
 
+def test_namespaces_of_others(town: Town) -> None:
+    """Pods of namespaces that were not named are told nothing, and keep to whom they obey."""
+    pods = ClusterPods(town.api, "stranger", town.topology, town.tell, namespaces=["elsewhere"])
+    try:
+        with pytest.raises(
+            ValueError, match=r"namespace .*, which may not be touched: --mesh-namespace does not name it"
+        ):
+            pods.crash("client", None)
+        pods.prove(Authority.new())
+    finally:
+        pods.close()
+
+
 def test_deletion(town: Town, pods: ClusterPods) -> None:
     """A pod that is deleted answers what it has, and no request is lost while another takes its place."""
     before = town.ready("echo")

@@ -307,7 +307,13 @@ class KubernetesMesh:
     @cached_property
     def _pods(self) -> ClusterPods:
         return ClusterPods(
-            self._api, self._place.run, lambda: self.topology, self._told, self._population.look, self._look_again
+            self._api,
+            self._place.run,
+            lambda: self.topology,
+            self._told,
+            self._population.look,
+            self._look_again,
+            self._place.namespaces,
         )
 
     def _told(self, instances: Collection[Instance], *, ready: bool) -> None:

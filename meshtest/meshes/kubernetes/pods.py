@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Protocol
 
@@ -44,7 +44,8 @@ class ClusterPods(Pods):
     """Those of the workloads in `topology()`, which may change: pods come and go.
 
     `owner` names the run to the pods, which take back by themselves what they were told by one that is gone. `told` waits for the proxies,
-    `look` makes `topology()` be that of now, and `notice` returns when the proxies know it, too.
+    `look` makes `topology()` be that of now, and `notice` returns when the proxies know it, too. Nothing is told to pods of other than
+    these `namespaces` (None: of any).
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class ClusterPods(Pods):
         told: Told,
         look: Callable[[], object] = lambda: None,
         notice: Callable[[], object] = lambda: None,
+        namespaces: Collection[str] | None = None,
     ) -> None:
+        self._namespaces = namespaces
         self._api, self._topology, self._told, self._look, self._notice = api, topology, told, look, notice
         self._channels = Channels(partial(_channel, api, owner))
         self._readiness = Readiness(api, self._channels.command, lambda: topology().instances, told)
@@ -74,9 +77,13 @@ class ClusterPods(Pods):
         self._notice()
         return super().names(workload)
 
+    def _ours(self, instance: Instance) -> bool:
+        return self._namespaces is None or instance.namespace in self._namespaces
+
     def prove(self, authority: Proof, trusted: str = "") -> None:
         """Give those stand-ins that speak TLS what to prove themselves with; `trusted` (PEM) are clients' authorities besides."""
-        wanted = [each.full_name for each in self._topology().instances if not each.gateway and speaks_tls(each)]
+        own = [each for each in self._topology().instances if not each.gateway and self._ours(each)]
+        wanted = [each.full_name for each in own if speaks_tls(each)]
         if wanted:
             self._channels.command("prove", instances=wanted, authority=[authority.pem, authority.key], trusted=trusted)
 
@@ -119,6 +126,10 @@ class ClusterPods(Pods):
 
     def _played(self, workload: str) -> tuple[Instance, ...]:
         found = instances(self._topology(), workload)
+        if not all(map(self._ours, found)):
+            raise ValueError(
+                f"{workload} is in namespace {found[0].namespace}, which may not be touched: --mesh-namespace does not name it"
+            )
         if not all(map(_given, found)):
             raise ValueError(
                 f"{workload} is no stand-in, which could behave as it is told: its pods run another program. "
