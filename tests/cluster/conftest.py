@@ -22,7 +22,12 @@ from .stand_ins import stand_ins
 
 VARIABLE = "MESHTEST_CLUSTER"
 SPLIT = "[{route: [{destination: {host: reviews, subset: v1}, weight: 80}, {destination: {host: reviews, subset: v2}, weight: 20}]}]"
-CANARY = GATEWAY + rules(SPLIT, '["shop.example.com", reviews]', "[edge, mesh]") + SUBSETS
+CANARY = (
+    GATEWAY
+    + rules(SPLIT, '["shop.example.com"]')
+    + rules(SPLIT, "[reviews]", "[mesh]", "inside")  # by itself: within the mesh a host that is nobody's is everybody's
+    + SUBSETS
+)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from .stand_ins import until
 
-DEADLINE = 240.0  # seconds for a run
+DEADLINE = 180.0  # seconds for a run
 IN_FORCE, GO = "in-force", "go"
 HOLDING = f"""
 from pathlib import Path
@@ -117,6 +119,11 @@ class Running:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self) -> Ended:
-        """What came of it."""
-        text, _ = self.process.communicate(timeout=DEADLINE)
+        """What came of it; one that does not end says where each of its threads stands, and fails the test."""
+        try:
+            text, _ = self.process.communicate(timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGABRT)
+            text, _ = self.process.communicate()
+            pytest.fail(f"a run did not end in {DEADLINE:g} s:\n{text}")
         return Ended(self.process.returncode, text)

@@ -19,14 +19,16 @@ _TYPES = {
 _FILE = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 
-def access_log_filter(namespace: str) -> Json:
-    """The EnvoyFilter for all proxies of a namespace; lists are appended to when such a patch is merged."""
+def access_log_filter(namespace: str, gateway: str = "") -> Json:
+    """The EnvoyFilter for all proxies of a namespace, or for those with the label `istio: GATEWAY` only, as in the mesh's root
+    namespace, where one for all is for all of the mesh. Lists are appended to when such a patch is merged."""
     patches = [_patch(context, kind, name) for context, kind in _CONTEXTS.items() for name in _TYPES]
+    selector = {"workloadSelector": {"labels": {"istio": gateway}}} if gateway else {}
     return {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {"configPatches": patches},
+        "metadata": {"name": f"{NAME}-{gateway}" if gateway else NAME, "namespace": namespace},
+        "spec": {**selector, "configPatches": patches},
     }
 
 

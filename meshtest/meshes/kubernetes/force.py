@@ -222,8 +222,13 @@ class Force:
     @cached_property
     def _own(self) -> dict[Key, Resource]:
         """What makes the proxies of the namespaces say more than they would: there where they may be touched."""
-        named = {each.namespace for each in self._population.proxies.values()}.intersection(self._place.namespaces)
-        return {each.key: each for each in read_objects([access_log_filter(each) for each in sorted(named)])}
+        root = self._population.topology.config.root_namespace
+        wanted = {
+            (each.namespace, each.labels.get("istio", "") if each.namespace == root else "")
+            for each in self._population.proxies.values()
+            if each.namespace in self._place.namespaces
+        }
+        return {each.key: each for each in read_objects([access_log_filter(*each) for each in sorted(wanted)])}
 
 
 def _bodies(resources: Iterable[Resource]) -> dict[Key, object]:
