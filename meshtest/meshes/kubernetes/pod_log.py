@@ -15,6 +15,7 @@ from meshtest.traffic.token import PREFIX
 CONTAINER = "istio-proxy"
 _OWN, _ISTIO = "{", "["  # how lines begin
 _MOST = 500_000  # lines that are kept; a sample is asked about when it has come
+_PATIENCE = 5.0  # seconds for its end
 _AGAIN = 0.5  # seconds before a log that ended is followed again
 
 
@@ -67,7 +68,7 @@ class PodLog:
         if self._stream is not None:
             self._stream.close()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE)
 
     def _follow(self) -> None:
         """Keep what is written; a stream that ends (a log that is rotated, an API server that goes) is taken up again."""
@@ -75,6 +76,8 @@ class PodLog:
         while not self._closed.is_set():
             with contextlib.suppress(MeshError, OSError):
                 self._stream = self._api.follow(self._instance.namespace, self._instance.name, CONTAINER, 60)
+                if self._closed.is_set():  # since `close` looked for a stream
+                    self._stream.close()
                 for line in self._stream:
                     self._keep(line.decode("utf-8", "replace"), seen)
             seen = set(self._lines[-10_000:])
