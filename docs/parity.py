@@ -21,6 +21,25 @@ HEAD = """# The same tests on both meshes
 What each test of `suites/` came to on the local mesh, and on a real Kubernetes with a real Istio (injection, mutual TLS, istiod's own
 configuration): verdicts, requests, and what was observed. `tox -e testbed` runs both and writes this page.
 """
+# Why a verdict is known to differ: what is about the cluster, and what is not understood yet.
+REASONS = {
+    (
+        "suites/breakers/test_max_retries.py",
+        "test_retries",
+    ): "seen once: a retry that was backing off was seen to wait before it was held",
+    (
+        "suites/outliers/test_time.py",
+        "test_return",
+    ): "Istio's proxies tell their workers of ejections once a second, the local mesh's at once",
+    (
+        "suites/outliers/test_time.py",
+        "test_wrong_times_are_noticed",
+    ): "the same: what is shorter than a second is not told apart",
+    (
+        "suites/timeouts/test_timeouts.py",
+        "test_controls[tries]",
+    ): "not understood yet: a shorter timeout of each try had no effect in time",
+}
 PASSED, FAILED, SKIPPED, ABSENT = "passed", "failed", "skipped", "not run"
 
 
@@ -93,6 +112,9 @@ def page(local: Mapping[tuple[str, str], Outcome], cluster: Mapping[tuple[str, s
     yield f"**{same} of {len(both)}** tests that both can run say the same; {len(pairs) - len(both)} need what one of the meshes lacks.\n"
     yield "## What differs\n"
     yield from _table((key, pair) for key, pair in pairs.items() if differs(*pair)) or ["Nothing.\n"]
+    known = [(key, REASONS[key]) for key, pair in pairs.items() if differs(*pair) and key in REASONS]
+    yield from [f"* `{module}::{test}`: {reason}." for (module, test), reason in known]
+    yield ""
     yield "## What one of them cannot do\n"
     yield from _table((key, pair) for key, pair in pairs.items() if SKIPPED in (pair[0].status, pair[1].status))
     for module in dict.fromkeys(module for module, _ in pairs):
