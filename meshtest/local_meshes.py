@@ -52,10 +52,9 @@ class LocalMeshes:
 
     def close(self) -> None:
         """End all."""
-        meshes, self._meshes = self._meshes, {}
-        for mesh in meshes.values():
-            if not isinstance(mesh, MeshError):
-                mesh.close()
+        kept, self._meshes = self.kept, {}
+        for mesh in kept:
+            mesh.close()
 
 
 def _start(paths: tuple[Path, ...]) -> Mesh | MeshError:

@@ -19,7 +19,7 @@ def entered(snapshot: Snapshot, proxy: Proxy, config: ProxyConfig, call: Call) -
         if not servers:
             return None
         host = call.request.value(":authority") if call.request else ""
-        call = call.at(host or _host(snapshot, proxy, servers[0]), servers[0].number)
+        call = call.at(host or host_of(snapshot, proxy, servers[0]), servers[0].number)
     port = target_port(snapshot, proxy, call.port)
     found = [
         name
@@ -29,8 +29,8 @@ def entered(snapshot: Snapshot, proxy: Proxy, config: ProxyConfig, call: Call) -
     return (call, min(found, key=lambda name: not name.startswith("0.0.0.0_")), port) if found else None
 
 
-def _host(snapshot: Snapshot, proxy: Proxy, server: Server) -> str:
-    """The first host of a rule that is no wildcard; else one that fits the first wildcard."""
+def host_of(snapshot: Snapshot, proxy: Proxy, server: Server) -> str:
+    """A host that the server takes and a rule decides, the first that is no wildcard; else one that matches the first wildcard."""
     ruled = [
         host
         for each in snapshot.virtual_services_for(server.gateway, proxy.namespace)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from meshtest.errors import MeshError
+from meshtest.explain.entrance import host_of
 from meshtest.meshes.call import Call
 from meshtest.topology.protocol import Protocol
 from meshtest.translate.gateway_server import Server, merged
-from meshtest.translate.host import intersection, most_specific, wildcard
+from meshtest.translate.host import most_specific
 from meshtest.translate.snapshot import Proxy, Snapshot
 
 
@@ -32,7 +33,7 @@ def entrance(snapshot: Snapshot, proxy: Proxy, call: Call) -> tuple[Server, str]
 def urls(snapshot: Snapshot, proxy: Proxy) -> list[str]:
     """A URL of each server, with a host that it takes and a rule decides if there is one."""
     found = merged(snapshot, proxy).servers
-    return list(dict.fromkeys(f"{_scheme(each)}://{_host(snapshot, proxy, each)}:{each.number}" for each in found))
+    return list(dict.fromkeys(f"{_scheme(each)}://{host_of(snapshot, proxy, each)}:{each.number}" for each in found))
 
 
 def _scheme(server: Server) -> str:
@@ -57,17 +58,4 @@ def _first(snapshot: Snapshot, proxy: Proxy, found: list[Server]) -> tuple[Serve
             f"no server of an applied Gateway speaks HTTP in the clear (there are {ports}): say where to enter with a whole URL, "
             "such as https://bookinfo.example.com/productpage"
         )
-    return server, _host(snapshot, proxy, server)
-
-
-def _host(snapshot: Snapshot, proxy: Proxy, server: Server) -> str:
-    """A host that the server takes and a rule decides, the first that is no wildcard; else one that matches the first wildcard."""
-    ruled = [
-        host
-        for each in snapshot.virtual_services_for(server.gateway, proxy.namespace)
-        for host in intersection(server.hosts_for(each.resource.namespace), each.hosts)
-    ]
-    hosts = [*ruled, *(host.rpartition("/")[2] for host in server.hosts)]
-    if "*" in ruled:
-        return "ingress"
-    return next((host for host in hosts if not wildcard(host)), hosts[0].replace("*", "ingress", 1))
+    return server, host_of(snapshot, proxy, server)

@@ -8,6 +8,7 @@ import json
 import math
 import socket
 import threading
+from functools import cached_property
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
@@ -24,7 +25,6 @@ class Admin:
         self._namespace, self._pod = namespace, pod
         self._turn = threading.Lock()
         self._connection: socket.socket | None = None
-        self._workers: int | None = None
 
     def get(self, path: str, method: str = "GET") -> str:
         """What it answers; MeshError if it does not."""
@@ -41,15 +41,18 @@ class Admin:
                         ) from error
         raise AssertionError
 
+    @cached_property
+    def workers(self) -> int:
+        """How many worker threads it has."""
+        return int(json.loads(self.get("/server_info"))["command_line_options"]["concurrency"])
+
     def settle(self) -> None:
         """Wait until the worker threads work with what the main thread has acknowledged.
 
         An exchange with a worker comes behind it. Which one takes a connection is chance, so that enough are made for all of them to have
         taken one, but for a chance of 1e-6.
         """
-        if self._workers is None:
-            self._workers = int(json.loads(self.get("/server_info"))["command_line_options"]["concurrency"])
-        for _ in range(_connections(self._workers)):
+        for _ in range(_connections(self.workers)):
             self._ready()
 
     def _ready(self) -> None:

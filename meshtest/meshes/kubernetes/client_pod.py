@@ -7,6 +7,7 @@ from typing import Any
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api, Missing
+from meshtest.meshes.kubernetes.cluster import ready
 from meshtest.meshes.kubernetes.manifests import IMAGE, Manifests, Wishes
 from meshtest.resources.manifest import read_objects
 from meshtest.topology.instance import Instance, from_pod
@@ -38,7 +39,7 @@ class ClientPod:
     def wait(self) -> Instance:
         """Wait until it is ready; MeshError with what Kubernetes says of it if it is not in time."""
         deadline = time.monotonic() + DEADLINE
-        while not _ready(found := self._look()):
+        while not ready(found := self._look()):
             if time.monotonic() > deadline:
                 raise MeshError(
                     f"the pod {self._namespace}/{self._name}, from which the gateway is called, is not ready after {DEADLINE:g} s: "
@@ -53,11 +54,6 @@ class ClientPod:
             return dict(self._api.get(f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"))
         except Missing:
             return {}
-
-
-def _ready(pod: Json) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _reason(pod: Json) -> str:

@@ -50,16 +50,16 @@ class Cluster:
         running = [each for each in pods if _runs(each)]
         services = [each for each in self._list("v1", "services", "Service") if _has_endpoints(each)]
         objects = [*services, *map(_without_status, running), *self._nodes(), *self._mesh_config()]
-        known = _described(_resources(objects))
+        known = _described(read_objects(objects))
         made = assembled(known, mesh_config(known)[0])
-        waiting = frozenset(each["status"]["podIP"] for each in running if not _ready(each))
+        waiting = frozenset(each["status"]["podIP"] for each in running if not ready(each))
         return replace(made, unready=waiting, home=self._seen[0])
 
     def resources(self, but: Iterable[tuple[str, str, str, str]] = ()) -> tuple[Resource, ...]:
         """The Istio resources that are in force, but those with these keys; what meshtest does not understand is left out."""
         left_out = set(but)
         found = [each for version, plural, kind in _ISTIO for each in self._list(version, plural, kind)]
-        return tuple(each for each in _understood(_resources(found)) if each.key not in left_out)
+        return tuple(each for each in _understood(read_objects(found)) if each.key not in left_out)
 
     def _list(self, version: str, plural: str, kind: str) -> list[Json]:
         prefix = "/apis" if "/" in version else "/api"
@@ -107,8 +107,10 @@ def _runs(pod: Json) -> bool:
     return bool(status.get("podIP")) and not ended and not pod["spec"].get("hostNetwork")
 
 
-def _ready(pod: Json) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
+def ready(pod: Json) -> bool:
+    """Whether a pod is ready, as its conditions say."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _has_endpoints(service: Json) -> bool:
@@ -121,10 +123,6 @@ def _without_status(pod: Json) -> Json:
 
 def _plain(metadata: Json) -> Json:
     return {key: value for key, value in metadata.items() if key != "managedFields"}
-
-
-def _resources(objects: Iterable[Json]) -> list[Resource]:
-    return read_objects([*objects])
 
 
 def _described(found: Iterable[Resource]) -> list[Resource]:

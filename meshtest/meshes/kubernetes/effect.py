@@ -179,12 +179,17 @@ def awaited(before: Snapshot, after: Snapshot, instances: Iterable[Instance]) ->
         old, new = _facts(before, proxy), _facts(after, proxy)
         changed = {fact: new.get(fact) for fact in sorted({*old, *new}) if old.get(fact) != new.get(fact)}
         if changed:
-            found.append(Awaited(f"{instance.name}.{instance.namespace}", proxy.gateway, changed))
+            found.append(Awaited(instance.full_name, proxy.gateway, changed))
     return found
 
 
+def config_of(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
+    """What a proxy is sent, translated once for each snapshot."""
+    return snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
+
+
 def _facts(snapshot: Snapshot, proxy: Proxy) -> Json:
-    config = snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
+    config = config_of(snapshot, proxy)
     return snapshot.once(("facts", proxy.instance.address), lambda: facts(_as_json(config), proxy.gateway))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from meshtest.meshes.kubernetes.admin import READINESS
 from meshtest.meshes.kubernetes.api import Api
 from meshtest.meshes.kubernetes.client_pod import ClientPod
 from meshtest.meshes.kubernetes.cluster import Cluster
+from meshtest.meshes.kubernetes.effect import config_of
 from meshtest.meshes.kubernetes.force import Force, Keyed
 from meshtest.meshes.kubernetes.gateway import Gateway
 from meshtest.meshes.kubernetes.objects import Step
@@ -38,7 +38,7 @@ from meshtest.topology.instance import Instance
 from meshtest.topology.topology import Topology
 from meshtest.traffic.request import Request
 from meshtest.traffic.tcp import TCP
-from meshtest.translate.proxy_config import ProxyConfig, translate
+from meshtest.translate.proxy_config import ProxyConfig
 from meshtest.translate.snapshot import Memory, Proxy, Snapshot
 
 
@@ -136,7 +136,7 @@ class KubernetesMesh:
         proxy = self._population.admins[gateway.full_name]
         if any("cluster.outbound" in line for line in proxy.get("/stats?filter=%5Ecluster%5C.outbound").splitlines()):
             found.add("statistics")
-        if json.loads(proxy.get("/server_info"))["command_line_options"]["concurrency"] == 1:
+        if proxy.workers == 1:
             found.add("exact-limits")
         return frozenset(found)
 
@@ -203,7 +203,7 @@ class KubernetesMesh:
         self._catch_up()
         call, snapshot = self._asked(request) if workload is None else call_of(request), self._force.snapshot
         proxy = Proxy(self._gateway.instances[0] if workload is None else self._caller(workload))
-        config = _config(snapshot, proxy)
+        config = config_of(snapshot, proxy)
         listener, host = self._listener(proxy, config, call, workload)
         if isinstance(request, TCP):
             found = decide_connection(config, listener, call.port)
@@ -311,7 +311,7 @@ class KubernetesMesh:
             self._place.run,
             lambda: self.topology,
             self._told,
-            self._population.look,
+            self._look,
             self._look_again,
             self._place.namespaces,
         )
@@ -374,7 +374,3 @@ class KubernetesMesh:
             log.close()
         self._relays.close()
         self._api.close()
-
-
-def _config(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
-    return snapshot.once(("config", proxy.instance.address), lambda: translate(snapshot, proxy))
