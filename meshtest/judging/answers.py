@@ -37,8 +37,8 @@ class Cause(Protocol):
         """Seconds from the first byte of the request to the end of the answer."""
 
 
-class Answer(Protocol):
-    """One HTTP answer."""
+class Exchanged(Protocol):
+    """What became of a request."""
 
     @property
     def latency(self) -> float:
@@ -46,11 +46,15 @@ class Answer(Protocol):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """The HTTP status; 0 for a transport error."""
 
     @property
     def version(self) -> str | None:
         """What was read from the answer: the version that gave it, unless the expectation reads something else."""
+
+
+class Answer(Exchanged, Protocol):
+    """One HTTP answer."""
 
     @property
     def cause(self) -> Cause | None:
@@ -68,24 +72,12 @@ class Answers(Protocol):
         """The answers themselves, in the same order."""
 
 
-class Sent(Protocol):
-    """One request of a flow; times in seconds."""
+class Sent(Exchanged, Protocol):
+    """One request of a flow."""
 
     @property
     def started(self) -> float:
         """Seconds from the sample's start."""
-
-    @property
-    def latency(self) -> float:
-        """Seconds from then to the end."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 for a transport error."""
-
-    @property
-    def version(self) -> str | None:
-        """Who answered."""
 
     @property
     def error(self) -> str | None:
