@@ -26,13 +26,22 @@ _PATH = re.compile(r"/reviews/(-?\d{1,10})")
 _FORWARDED = TRACE | CONTEXT | {"end-user"}
 
 
+def rated(version: str, env: Mapping[str, str]) -> bool:
+    """Whether a version calls ratings, with this environment of its container."""
+    return _environment(version, env).get("ENABLE_RATINGS", "").lower() == "true"
+
+
+def _environment(version: str, env: Mapping[str, str]) -> dict[str, str]:
+    return {**_IMAGE_ENV.get(version, {}), **env}
+
+
 class Reviews:
     """The application of one reviews pod."""
 
     def __init__(self, instance: Instance, upstreams: Upstreams) -> None:
-        env = {**_IMAGE_ENV.get(instance.version, {}), **instance.env}
+        env = _environment(instance.version, instance.env)
         self._upstreams = upstreams
-        self._rated = env.get("ENABLE_RATINGS", "").lower() == "true"
+        self._rated = rated(instance.version, instance.env)
         self._color = env.get("STAR_COLOR", "black")
         self._timeout = 10.0 if self._color == "black" else 2.5
         domain = f".{env['SERVICES_DOMAIN']}" if "SERVICES_DOMAIN" in env else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from meshtest.bookinfo.reviews import rated
 from meshtest.topology.instance import Instance
 from meshtest.topology.protocol import Protocol
 from meshtest.translate.inbound_port import InboundPort
@@ -23,6 +24,12 @@ def kind_of(instance: Instance) -> str:
         if any(f"examples-bookinfo-{name}-" in image for image in images):
             return name
     return LINES if any(_TCP_ECHO in image for image in images) else ECHO
+
+
+def calls(instance: Instance) -> bool:
+    """Whether a stand-in calls Services by itself, when it is called."""
+    kind = kind_of(instance)
+    return kind == "productpage" or (kind == "reviews" and rated(instance.version or "", instance.env))
 
 
 def containers(instance: Instance) -> list[Json]:

@@ -88,13 +88,18 @@ class Snapshot:
     def view(self, proxy: Proxy) -> object:
         """What of a proxy decides what it is sent: the same for two proxies means the same outbound configuration."""
         labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
-        return (proxy.gateway, id(self.scope(proxy)), self.locality(proxy), labels)
+        place = self.locality(proxy) if self._looks_at_places else None
+        return (proxy.gateway, id(self.scope(proxy)), place, labels)
 
     @cached_property
     def _looks_at_labels(self) -> bool:
         return any(each.looks_at_labels for each in self.virtual_services) or any(
             _looks_at_labels(rule) for rule in self.of_kind("DestinationRule")
         )
+
+    @cached_property
+    def _looks_at_places(self) -> bool:
+        return any(_looks_at_places(rule) for rule in self.of_kind("DestinationRule"))
 
     def labels(self, proxy: Proxy) -> dict[str, str]:
         """The labels of a proxy: its pod's, and those of the place where it runs (`ads.go`)."""
@@ -205,6 +210,15 @@ def _looks_at_labels(rule: Resource) -> bool:
     balancers = (policy.get("loadBalancer", {}) for policy in policies(rule.spec))
     return "workloadSelector" in rule.spec or any(
         "failoverPriority" in each.get("localityLbSetting", {}) for each in balancers
+    )
+
+
+def _looks_at_places(rule: Resource) -> bool:
+    """Whether by a DestinationRule the place where a proxy runs may matter: localities are preferred where hosts are ejected
+    (`locality.preferred`), or shares of them are set."""
+    return any(
+        "outlierDetection" in each or "localityLbSetting" in each.get("loadBalancer", {})
+        for each in policies(rule.spec)
     )
 
 

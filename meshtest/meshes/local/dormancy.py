@@ -1,0 +1,77 @@
+"""Which proxies may sleep through a change, because nothing that they would do otherwise is seen before they are woken. Pure.
+
+A sidecar whose workload calls nobody has an outbound side that counts only once somebody sends from there, or asks the proxy; a gateway
+where nothing listens does nothing at all. That is most proxies of most tests, and a change costs each proxy milliseconds.
+
+What Envoy refuses must come to light at once, though: of the proxies that are sent the same, one is always awake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from meshtest.meshes.stand_in import calls
+from meshtest.topology.topology import Topology
+from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH
+from meshtest.translate.proxy_config import ProxyConfig
+from meshtest.translate.snapshot import Json, Proxy, Snapshot
+
+
+class Dormancy:
+    """Remembers who has been asked for anything; proxies go by their instances' addresses."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._proxies = {each.address: Proxy(each) for each in topology.instances}
+        self._callers = {each.address for each in topology.instances if not each.gateway and calls(each)}
+        self._awake: set[str] = set()
+        self._drowsy: set[str] = set()
+        self._recent: dict[str, None] = {}  # who has ever been woken, the last one at the end
+
+    def wake(self, proxies: Iterable[str]) -> None:
+        """These are asked for something: they take part in every change until `rest`."""
+        for each in proxies:
+            self._awake.add(each)
+            self._recent.pop(each, None)
+            self._recent[each] = None
+
+    def rest(self) -> None:
+        """Nobody sends anything any more. Those awake take part in one more change, which ends what they remember of hosts."""
+        self._drowsy |= self._awake
+        self._awake.clear()
+
+    def changed(self) -> None:
+        """A change is through."""
+        self._drowsy.clear()
+
+    def sleepers(
+        self, snapshot: Snapshot, before: Mapping[str, ProxyConfig], after: Mapping[str, ProxyConfig]
+    ) -> set[str]:
+        """Who may sleep through the change from what proxies have been sent to what they would be sent by the snapshot."""
+        found = {
+            each for each in after if before[each] != after[each] and self._may_sleep(each, before[each], after[each])
+        }
+        views = {each: snapshot.view(self._proxies[each]) for each in after}
+        awake = {views[each] for each in after if each not in found}
+        for view in {views[each] for each in found} - awake:
+            found.remove(self._witness([each for each in after if each in found and views[each] == view]))
+        return found
+
+    def _may_sleep(self, proxy: str, before: ProxyConfig, after: ProxyConfig) -> bool:
+        if proxy in self._awake or proxy in self._drowsy or proxy in self._callers:
+            return False
+        if self._proxies[proxy].gateway:
+            return not before.listeners and not after.listeners
+        return _inbound(before) == _inbound(after)
+
+    def _witness(self, alike: Collection[str]) -> str:
+        """Who takes a change for all those alike: who is likely to be asked next."""
+        return next((each for each in reversed(self._recent) if each in alike), next(iter(alike)))
+
+
+def _inbound(config: ProxyConfig) -> tuple[dict[str, Json], dict[str, Json]]:
+    """What a sidecar does with calls to its workload."""
+    listeners = {name: each for name, each in config.listeners.items() if name.startswith("virtualInbound")}
+    clusters = {
+        name: each for name, each in config.clusters.items() if name.startswith(("inbound|", INBOUND_PASSTHROUGH))
+    }
+    return listeners, clusters
