@@ -26,6 +26,7 @@ class Dormancy:
         self._awake: set[str] = set()
         self._drowsy: set[str] = set()
         self._recent: dict[str, None] = {}  # who has ever been woken, the last one at the end
+        self._taken: dict[object, Snapshot] = {}  # what proxies have taken already, and would again
 
     def wake(self, proxies: Iterable[str]) -> None:
         """These are asked for something: they take part in every change until `rest`."""
@@ -38,18 +39,20 @@ class Dormancy:
         """Nobody sends anything any more. Those awake take part in one more change, which ends what they remember of hosts."""
         self._drowsy |= self._awake
         self._awake.clear()
+        self._taken.clear()
 
-    def changed(self) -> None:
-        """A change is through."""
+    def changed(self, snapshot: Snapshot) -> None:
+        """A change to this snapshot is through."""
         self._drowsy.clear()
+        self._taken[_identity(snapshot)] = snapshot
 
     def sleepers(
         self, snapshot: Snapshot, before: Mapping[str, ProxyConfig], after: Mapping[str, ProxyConfig]
     ) -> set[str]:
-        """Who may sleep through the change from what proxies have been sent to what they would be sent by the snapshot."""
-        found = {
-            each for each in after if before[each] != after[each] and self._may_sleep(each, before[each], after[each])
-        }
+        """Who may sleep through the change to what proxies would be sent by the snapshot, from what they would be sent `before`."""
+        found = {each for each in after if self._may_sleep(each, before[each], after[each])}
+        if not snapshot.resources or _identity(snapshot) in self._taken:
+            return found
         views = {each: snapshot.view(self._proxies[each]) for each in after}
         awake = {views[each] for each in after if each not in found}
         for view in {views[each] for each in found} - awake:
@@ -68,10 +71,17 @@ class Dormancy:
         return next((each for each in reversed(self._recent) if each in alike), next(iter(alike)))
 
 
+def _identity(snapshot: Snapshot) -> object:
+    """The same for snapshots of the same objects, as long as one of them is kept."""
+    return (snapshot.topology.unready, *map(id, snapshot.resources))
+
+
 def _inbound(config: ProxyConfig) -> tuple[dict[str, Json], dict[str, Json]]:
     """What a sidecar does with calls to its workload."""
-    listeners = {name: each for name, each in config.listeners.items() if name.startswith("virtualInbound")}
+    listeners = {name: each for name, each in config.listeners.items() if each.get("traffic_direction") == "INBOUND"}
     clusters = {
-        name: each for name, each in config.clusters.items() if name.startswith(("inbound|", INBOUND_PASSTHROUGH))
+        name: each
+        for name, each in config.clusters.items()
+        if name.startswith("inbound|") or name == INBOUND_PASSTHROUGH
     }
     return listeners, clusters

@@ -76,7 +76,11 @@ class _Config:
     """What a proxy would be sent by istiod, and what becomes of it here."""
 
     grounds: Grounds
-    grounded: ProxyConfig
+
+    @cached_property
+    def grounded(self) -> ProxyConfig:
+        """Made for those alone that are sent it."""
+        return ground(self.grounds)
 
 
 class LocalMesh:
@@ -174,15 +178,18 @@ class LocalMesh:
             envoy = self._envoys[address]
             self._large.update(name for name, routes in config.routes.items() if is_large(routes))
             files = (self._watched(envoy, config), self._discovered(envoy))
-            grounds = Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
-            out[address] = _Config(grounds, ground(grounds))
+            out[address] = _Config(
+                Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
+            )
         return out
 
     def _room(self, wanted: int) -> int:
         """How many of so many more files may be watched; those are taken that proxies will watch when they wake."""
+        late = ((self._sent[address].endpoints, each.grounds) for address, each in self._late.items())
         taken = _RESERVE + sum(
-            len(each.grounded.endpoints.keys() - self._sent[address].endpoints.keys())
-            for address, each in self._late.items()
+            name not in sent and grounds.discovered(name) is not None
+            for sent, grounds in late
+            for name in grounds.config.endpoints
         )
         return max(watches.free(wanted + taken) - taken, 0)
 
@@ -239,33 +246,37 @@ class LocalMesh:
         self.check()
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
-        grounded = {address: each.grounded for address, each in new.items()}
-        asleep = self._dormancy.sleepers(snapshot, self._sent, grounded)
+        asleep = self._dormancy.sleepers(
+            snapshot,
+            {address: each.config for address, each in self._grounds.items()},
+            {address: each.grounds.config for address, each in new.items()},
+        )
+        awake = {address: each for address, each in new.items() if address not in asleep}
         before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
         assert self._workloads is not None
         try:
             self._stand(after)
-            self._bring({address: each for address, each in grounded.items() if address not in asleep}, idle)
+            self._bring(awake, idle)
         except BaseException:  # also what interrupts a test
             with contextlib.suppress(MeshError):  # the first error is the one to know
                 self._workloads.add(before)
                 self._workloads.keep(before)
             raise
-        self._dormancy.changed()
+        self._dormancy.changed(snapshot)
         self._late = {address: new[address] for address in asleep}
-        self._take({address: each for address, each in new.items() if address not in asleep})
+        self._take(awake)
         self._grounds.update({address: each.grounds for address, each in self._late.items()})
         self._workloads.keep(after)
         self._standing = after
         self._snapshot = snapshot
 
-    def _bring(self, wanted: Mapping[str, ProxyConfig], idle: bool) -> None:
+    def _bring(self, wanted: Mapping[str, _Config], idle: bool) -> None:
         """Bring proxies to these configurations, or back if one refuses: what is sent must be what is known to be."""
         self._texts.forget()
         steps = [
-            change.Step(self._envoys[address], self._sent[address], each, self._texts, idle)
+            change.Step(self._envoys[address], self._sent[address], each.grounded, self._texts, idle)
             for address, each in wanted.items()
-            if each != self._sent[address]
+            if each.grounded != self._sent[address]
         ]
         try:
             change.take(steps)
@@ -283,7 +294,7 @@ class LocalMesh:
     def _rouse(self, envoys: Iterable[Envoy]) -> None:
         asked = [each.site.instance.address for each in envoys]
         if late := {address: self._late[address] for address in asked if address in self._late}:
-            self._bring({address: each.grounded for address, each in late.items()}, idle=True)
+            self._bring(late, idle=True)
             self._take(late)
             for address in late:
                 del self._late[address]
