@@ -24,7 +24,7 @@ from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
 from meshtest.traffic.tcp import TCP
 
-_FIRST_BATCH = 100  # requests
+_FIRST_BATCH = 50  # requests
 
 
 class Watch(Protocol):
@@ -172,11 +172,11 @@ def _reach(case: _Case, driver: Engine, trial: Trial, causes: bool) -> None:
 
 
 def _batch(trial: Trial, load: Load, hasty: bool) -> int:
-    """How many requests to send next: at first few, and then at most as many again, for a mesh that is clearly wrong needs few.
+    """How many requests to send next: at first few, and then at most half as many again, for a mesh that is clearly wrong needs few.
 
     Not so (`hasty` is false) where each look at the logs takes longer than the requests.
     """
-    most = max(_FIRST_BATCH, load.connections or 0, trial.requests)
+    most = max(_FIRST_BATCH, load.connections or 0, trial.requests // 2)
     return min(trial.suggested_batch(), most) if hasty else trial.suggested_batch()
 
 
