@@ -120,23 +120,24 @@ class _Case:
         began = time.monotonic()
         try:
             reach()
-            if judgement().verdict is not Verdict.HOLDS:
-                sender.mesh.check()  # broken surroundings are not the policy's fault
         finally:
             seconds = time.monotonic() - began
             watch.progress("")
+            judged = judgement()
             found = finding(
                 str(sender),
                 self.load.what,
                 self.expectation,
-                judgement(),
+                judged,
                 rule,
                 join(*self.samples),
                 seconds,
                 self.control,
             )
             watch.record(found)
-        return found, judgement()
+        if judged.verdict is not Verdict.HOLDS:
+            sender.mesh.check()  # broken surroundings are not the policy's fault
+        return found, judged
 
 
 def prove(
