@@ -25,6 +25,7 @@ from tests.meshes.test_local_mesh import ask
 TOPOLOGY = default_topology([])
 BOOKINFO = {name: pods[0].address for name, pods in TOPOLOGY.names.items()}
 SILENT = {"details-v1", "ratings-v1", "reviews-v1"}
+SIDECARS = SILENT | {"reviews-v2", "reviews-v3", "productpage-v1"}
 DENIED = """
 ---
 apiVersion: security.istio.io/v1
@@ -32,6 +33,10 @@ kind: AuthorizationPolicy
 metadata: {name: none}
 spec: {selector: {matchLabels: {app: ratings}}}
 """
+TO_RATINGS = rules(
+    "[{timeout: 3s, route: [{destination: {host: ratings}}]}]", name="stars", hosts="[ratings]", gateways="[mesh]"
+)
+TO_DETAILS = TO_RATINGS.replace("ratings", "details")
 EJECTING = """
 ---
 apiVersion: networking.istio.io/v1
@@ -61,26 +66,43 @@ def asleep(dormancy: Dormancy, before: str, after: str) -> set[str]:
     return {name for name, address in BOOKINFO.items() if address in found}
 
 
-def test_whose_workload_calls_nobody() -> None:
-    """They sleep while others are sent the same; the gateway and all that call others do not."""
-    assert asleep(Dormancy(TOPOLOGY), GATEWAY, GATEWAY + SUBSETS) == SILENT
+@pytest.mark.parametrize(
+    ("change", "awake"),
+    [
+        (TO_RATINGS, {"productpage-v1", "reviews-v2", "reviews-v3"}),
+        (TO_DETAILS, {"productpage-v1"}),
+        (EJECTING, {"productpage-v1"}),
+    ],
+    ids=["ratings", "details", "a cluster"],
+)
+def test_whose_calls_do_not_meet_it(change: str, awake: set[str]) -> None:
+    """They sleep while others are sent the same."""
+    assert asleep(Dormancy(TOPOLOGY), GATEWAY, GATEWAY + change) == SIDECARS - awake
+    assert asleep(Dormancy(TOPOLOGY), GATEWAY + change, GATEWAY) == SIDECARS - awake - {"istio-ingressgateway"}
+
+
+def test_calls_that_go_where_nobody_knows() -> None:
+    """A caller that knows no Service for its call is awake."""
+    only_details = ONLY_RATINGS.replace("app: ratings", "app: reviews")
+    assert {"reviews-v2", "reviews-v3"}.isdisjoint(asleep(Dormancy(TOPOLOGY), only_details, only_details))
 
 
 def test_a_gateway_where_nothing_listens() -> None:
-    """It has a witness where another gateway has; alone it takes each change, lest a refusal be lost."""
-    assert asleep(Dormancy(TOPOLOGY), "", SUBSETS) == SILENT
-    assert asleep(Dormancy(TOPOLOGY), "", GATEWAY + rules(to("v1")) + SUBSETS) == SILENT
+    """It sleeps only if another one is sent the same: a refusal is not to be lost."""
+    assert asleep(Dormancy(TOPOLOGY), "", SUBSETS) == SIDECARS - {"details-v1"}
 
 
 def test_calls_to_a_workload() -> None:
     """What a sidecar does with them counts at once."""
-    assert asleep(Dormancy(TOPOLOGY), SUBSETS, SUBSETS + DENIED) == SILENT - {"ratings-v1"}
-    assert asleep(Dormancy(TOPOLOGY), "", SUBSETS + DENIED) == SILENT - {"ratings-v1"}
+    assert asleep(Dormancy(TOPOLOGY), SUBSETS, SUBSETS + DENIED) == SIDECARS - {"ratings-v1"}
 
 
 def test_one_of_those_alike_is_awake() -> None:
     """Who is sent what nobody else is, is awake."""
-    assert asleep(Dormancy(TOPOLOGY), ONLY_RATINGS, ONLY_RATINGS + EJECTING) == SILENT - {"ratings-v1"}
+    assert asleep(Dormancy(TOPOLOGY), ONLY_RATINGS, ONLY_RATINGS + TO_DETAILS) == SIDECARS - {
+        "ratings-v1",
+        "productpage-v1",
+    }
 
 
 def test_the_witness_is_who_was_asked_last() -> None:
@@ -127,12 +149,12 @@ def test_who_is_asked_is_awake() -> None:
     dormancy = Dormancy(TOPOLOGY)
     dormancy.wake([BOOKINFO["reviews-v1"]])
     for _ in range(2):
-        assert asleep(dormancy, "", SUBSETS) == SILENT - {"reviews-v1"}
+        assert asleep(dormancy, "", TO_RATINGS) == SILENT - {"reviews-v1"}
         dormancy.changed(under("")[0])
     dormancy.rest()
-    assert asleep(dormancy, "", SUBSETS) == SILENT - {"reviews-v1"}
+    assert asleep(dormancy, "", TO_RATINGS) == SILENT - {"reviews-v1"}
     dormancy.changed(under("")[0])
-    assert asleep(dormancy, "", SUBSETS) == SILENT
+    assert asleep(dormancy, "", TO_RATINGS) == SILENT
 
 
 def test_calls_to_a_workload_meet_nothing_that_may_sleep() -> None:
@@ -171,7 +193,7 @@ def test_a_call_wakes(bookinfo: LocalMesh, put: Callable[[str], None]) -> None:
     bookinfo.restore()
     put("")
     after = sent(bookinfo, "details-v1")
-    put(SUBSETS)
+    put(TO_RATINGS)
     assert sent(bookinfo, "details-v1") == after
 
 
@@ -187,7 +209,7 @@ def test_a_question_wakes(bookinfo: LocalMesh, put: Callable[[str], None]) -> No
         bookinfo.restore()
         put("")
         before = sent(bookinfo, "ratings-v1")
-        put(SUBSETS)
+        put(TO_RATINGS + SUBSETS)
         assert sent(bookinfo, "ratings-v1") == before
         assert question()
         assert sent(bookinfo, "ratings-v1") != before

@@ -1,7 +1,8 @@
 """Which proxies may sleep through a change, because nothing that they would do otherwise is seen before they are woken. Pure.
 
-A sidecar whose workload calls nobody has an outbound side that counts only once somebody sends from there, or asks the proxy; a gateway
-where nothing listens does nothing at all. That is most proxies of most tests, and a change costs each proxy milliseconds.
+Of a sidecar's outbound side only that counts which its workload's own calls meet (most workloads call nobody), until somebody sends
+from there, or asks the proxy; a gateway where nothing listens does nothing at all. That is most proxies of most tests, and a change costs
+each proxy milliseconds.
 
 What Envoy refuses must come to light at once, though: of the proxies that are sent the same, one is always awake.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from meshtest.meshes.stand_in import calls
+from meshtest.meshes.local.calls import Calls
 from meshtest.topology.topology import Topology
 from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH
 from meshtest.translate.proxy_config import ProxyConfig
@@ -22,7 +23,7 @@ class Dormancy:
 
     def __init__(self, topology: Topology) -> None:
         self._proxies = {each.address: Proxy(each) for each in topology.instances}
-        self._callers = {each.address for each in topology.instances if not each.gateway and calls(each)}
+        self._calls = {each.address: Calls(topology, each) for each in topology.instances if not each.gateway}
         self._awake: set[str] = set()
         self._drowsy: set[str] = set()
         self._recent: dict[str, None] = {}  # who has ever been woken, the last one at the end
@@ -60,11 +61,11 @@ class Dormancy:
         return found
 
     def _may_sleep(self, proxy: str, before: ProxyConfig, after: ProxyConfig) -> bool:
-        if proxy in self._awake or proxy in self._drowsy or proxy in self._callers:
+        if proxy in self._awake or proxy in self._drowsy:
             return False
         if self._proxies[proxy].gateway:
             return not before.listeners and not after.listeners
-        return _inbound(before) == _inbound(after)
+        return _inbound(before) == _inbound(after) and self._calls[proxy].meet_the_same(before, after)
 
     def _witness(self, alike: Collection[str]) -> str:
         """Who takes a change for all those alike: who is likely to be asked next."""
