@@ -175,10 +175,11 @@ def _reach(case: _Case, driver: Engine, trial: Trial, causes: bool) -> None:
 def _batch(trial: Trial, load: Load, hasty: bool) -> int:
     """How many requests to send next: at first few, and then at most half as many again, for a mesh that is clearly wrong needs few.
 
-    Not so (`hasty` is false) where each look at the logs takes longer than the requests.
+    Not so (`hasty` is false) where each look at the logs takes longer than the requests. Connections that were asked for are all used:
+    answers that take long come no later if there are more of them.
     """
-    most = max(_FIRST_BATCH, load.connections or 0, trial.requests // 2)
-    return min(trial.suggested_batch(), most) if hasty else trial.suggested_batch()
+    wanted, most = trial.suggested_batch(), max(_FIRST_BATCH, trial.requests // 2)
+    return max(min(wanted, most) if hasty else wanted, load.connections or 0)
 
 
 def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:

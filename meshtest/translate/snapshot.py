@@ -199,6 +199,9 @@ class Snapshot:
 
     def scope(self, proxy: Proxy) -> Scope:
         """What the proxy can see."""
+        return self.once(("scope of", id(proxy.instance)), lambda: self._scope(proxy))
+
+    def _scope(self, proxy: Proxy) -> Scope:
         namespace = proxy.namespace
         if proxy.gateway:
             return self.once(("gateway scope", namespace), lambda: scope.of_gateway(self.registry, namespace))
