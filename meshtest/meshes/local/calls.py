@@ -21,15 +21,13 @@ class Calls:
     def __init__(self, topology: Topology, instance: Instance) -> None:
         self._authorities = calls(instance)
         self._topology, self._namespace = topology, instance.namespace
-        self._known: tuple[ProxyConfig, list[Any]] | None = (
-            None  # of the last configuration, which the next one is compared with
-        )
+        self._last: tuple[ProxyConfig | None, list[Any]] = (None, [])  # the next one will be compared with it
 
     def meet_the_same(self, before: ProxyConfig, after: ProxyConfig) -> bool:
         """Whether nothing that they meet is different."""
-        old = self._known[1] if self._known and self._known[0] is before else self._met(before)
+        old = self._last[1] if self._last[0] is before else self._met(before)
         new = self._met(after)
-        self._known = (after, new)
+        self._last = (after, new)
         return None not in new and old == new
 
     def _met(self, config: ProxyConfig) -> list[Any]:

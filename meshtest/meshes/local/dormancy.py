@@ -9,13 +9,16 @@ What Envoy refuses must come to light at once, though: of the proxies that are s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from meshtest.meshes.local.calls import Calls
+from meshtest.resources.resource import Resource
 from meshtest.topology.topology import Topology
 from meshtest.translate.cluster_name import INBOUND_PASSTHROUGH
 from meshtest.translate.proxy_config import ProxyConfig
 from meshtest.translate.snapshot import Json, Proxy, Snapshot
+
+_REMEMBERED = 16  # sets of resources; a control goes back to the one before it
 
 
 class Dormancy:
@@ -27,7 +30,7 @@ class Dormancy:
         self._awake: set[str] = set()
         self._drowsy: set[str] = set()
         self._recent: dict[str, None] = {}  # who has ever been woken, the last one at the end
-        self._taken: dict[object, Snapshot] = {}  # what proxies have taken already, and would again
+        self._taken: dict[object, Sequence[Resource]] = {}  # what proxies have taken already, and would again
 
     def wake(self, proxies: Iterable[str]) -> None:
         """These are asked for something: they take part in every change until `rest`."""
@@ -45,7 +48,9 @@ class Dormancy:
     def changed(self, snapshot: Snapshot) -> None:
         """A change to this snapshot is through."""
         self._drowsy.clear()
-        self._taken[_identity(snapshot)] = snapshot
+        self._taken[_identity(snapshot)] = snapshot.resources
+        if len(self._taken) > _REMEMBERED:
+            del self._taken[next(iter(self._taken))]
 
     def sleepers(
         self, snapshot: Snapshot, before: Mapping[str, ProxyConfig], after: Mapping[str, ProxyConfig]
@@ -73,7 +78,7 @@ class Dormancy:
 
 
 def _identity(snapshot: Snapshot) -> object:
-    """The same for snapshots of the same objects, as long as one of them is kept."""
+    """The same for snapshots of the same objects, as long as these are kept."""
     return (snapshot.topology.unready, *map(id, snapshot.resources))
 
 
