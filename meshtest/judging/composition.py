@@ -112,9 +112,13 @@ class AllTrial:
         return max((each.forecast() for each in self._trials), key=lambda found: found.mean)
 
     def suggested_batch(self) -> int:
-        """How many requests to send before looking again."""
+        """How many requests to send before looking again: as few as one of them wants.
+
+        A time is told by few requests, which then do not stand in line behind the many that a share takes: on a gateway of one thread
+        160 new mTLS connections at once made answers 140 to 450 ms later.
+        """
         wanted = [each.suggested_batch() for each in self._trials if each.verdict is None]
-        return max(wanted, default=0) if self.verdict is None else 0
+        return min(wanted, default=0) if self.verdict is None else 0
 
     def take(self, answers: Answers) -> Verdict | None:
         """Let each look at more answers; those that have their verdict ignore them."""

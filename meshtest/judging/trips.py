@@ -158,13 +158,15 @@ class _Pool:
 
     def placed(self, sent: Sequence[Any]) -> str:
         """Where the last of these requests is, once it does not move any more."""
-        places = [""]
+        place = ""
 
         def settled() -> bool:
-            places[0] = self._place(sent)
-            return bool(places[0])
+            nonlocal place
+            before, place = place, self._place(sent)
+            # Two figures of a proxy are never of one moment: one look alone finds requests waiting that are about to get a connection.
+            return place in (HELD, REFUSED) or (place == WAITS and before == WAITS)
 
-        return places[0] if self.lab.until(settled, 30) else _LOST
+        return place if self.lab.until(settled, 30) else _LOST
 
     def _place(self, sent: Sequence[Any]) -> str:
         """Where the last one is; empty while it is on its way: a request that waits while a connection is being made for it."""

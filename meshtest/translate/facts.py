@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -72,6 +73,7 @@ _EVERYWHERE = {
 }
 _INTERCEPTED = 15006  # the port of virtualInbound itself: chains for ports that the workload does not name
 _PROXIED = ("cluster", "weighted_clusters", "idle_timeout", "hash_policy")
+_KEPT = 20_000  # clusters and virtual hosts
 
 
 def facts(config: Mapping[str, Json], gateway: bool) -> Json:
@@ -117,13 +119,24 @@ def canonical(value: Any) -> Any:
     return value
 
 
+@lru_cache(_KEPT)
+def _read(text: str) -> Json:
+    return dict(canonical(json.loads(text)))
+
+
+def _known(value: Json) -> Json:
+    """The canonical value; not to be changed. Most of it is the same in many proxies, and from one change to the next."""
+    return _read(json.dumps(value, sort_keys=True))
+
+
 def _routes(configs: Json) -> Json:
     """Virtual hosts, one by one."""
     out: Json = {}
     for name, config in configs.items():
         for host in config.get("virtual_hosts", []):
-            entries = [_without(canonical(route), "name") for route in host.get("routes", [])]
-            rest = _without(canonical(host), "routes", "name", "domains")
+            known = _known(host)
+            entries = [_without(route, "name") for route in known.get("routes", [])]
+            rest = _without(known, "routes", "name", "domains")
             out[f"route {name} / {host['name']}"] = {"domains": sorted(host["domains"]), "routes": entries, **rest}
     return out
 
@@ -131,7 +144,7 @@ def _routes(configs: Json) -> Json:
 def _clusters(configs: Json) -> Json:
     """Clusters, but those that every proxy has and those that hand in."""
     return {
-        f"cluster {name}": _without(canonical(config), "filters", "load_assignment", "eds_cluster_config")
+        f"cluster {name}": _without(_known(config), "filters", "load_assignment", "eds_cluster_config")
         for name, config in configs.items()
         if name not in _EVERYWHERE and not name.startswith("inbound|")
     }

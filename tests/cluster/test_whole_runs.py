@@ -8,7 +8,7 @@ import pytest
 from meshtest.meshes.kubernetes.check.role import manifests
 
 from .accounts import renamed
-from .stand_ins import until
+from .stand_ins import pods_in, until
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -55,6 +55,23 @@ def test_workers_take_turns(existing, tests):
     assert ended.status == 0, ended.text
     assert "[gw0]" in ended.text
     assert "[gw1]" in ended.text
+
+
+def test_from_a_pod_of_its_own(existing, api, shop, tests):
+    """Where the gateway cannot be reached from here it is called from a pod, which is gone when the run has ended."""
+    tests.write(
+        test_inside="""
+        from meshtest import GET, split
+
+        def test_inside(mesh, ingress):
+            mesh.apply("canary.yaml")
+            ingress.expect(GET("http://shop.example.com/reviews/0"), split(v1=80, v2=20, within=20))
+        """
+    )
+    ended = tests.run("--mesh-gateway", "in-cluster", "--mesh-pull-policy", "Never")
+    assert ended.status == 0, ended.text
+    assert "HOLDS" in ended.text
+    assert not [pod for pod in pods_in(api, shop) if pod["metadata"]["name"].startswith("meshtest-client")]
 
 
 def test_a_gateway_that_may_not_be_asked(user, tests):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from meshtest.meshes.access_log import GATEWAY, INBOUND, JSON_FORMAT, OUTBOUND
@@ -16,6 +17,7 @@ _TYPES = {
     _MANAGER: "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
     _TCP: "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
 }
+_MARK = "upstream_first_byte"  # a field of no other log
 _FILE = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 
@@ -52,3 +54,15 @@ def _patch(context: str, kind: str, name: str) -> Json:
             "value": {"name": name, "typed_config": {"@type": _TYPES[name], "access_log": [log]}},
         },
     }
+
+
+def logged_in_detail(listeners: str) -> bool:
+    """Whether a proxy logs so all that takes requests, by its `/config_dump?resource=dynamic_listeners`.
+
+    Listeners that drain take none, and keep what they had: one of a moment ago may still have had the filter of another run.
+    """
+    taking = (
+        json.dumps(each.get("warming_state") or each.get("active_state"))
+        for each in json.loads(listeners).get("configs", ())
+    )
+    return all(_MARK in each for each in taking if "HttpConnectionManager" in each)

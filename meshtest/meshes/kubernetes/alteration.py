@@ -67,7 +67,8 @@ def carried_out(api: Api, alteration: Alteration) -> Json:
     First all of its content in one request, under the condition that it is still what was recorded: server-side apply alone would leave
     other managers' fields in it, which would change what the manifest means (or be refused: `simple` beside `consistentHash`). Then
     server-side apply of the same content, which changes no value: it declares each field ours, so that the next who applies sees a
-    conflict.
+    conflict. What is new is on the way then, such as a pod that is given its node: there it is enough that it is the same object, and that
+    nobody else has changed a field of ours.
     """
     now, body = alteration.now, alteration.body
     ours = [alteration.applied] if now is None else [state(now), alteration.applied]
@@ -75,7 +76,7 @@ def carried_out(api: Api, alteration: Alteration) -> Json:
         try:
             written = _write(api, body, now)
             ours.append(state(written))
-            return _declared(api, body, written)
+            return _declared(api, body, written) if now else _claimed(api, body, written)
         except Refused as refused:
             if refused.status != 409:
                 raise
@@ -93,8 +94,29 @@ def _write(api: Api, body: Json, now: Json | None, **query: object) -> Json:
 
 
 def _declared(api: Api, body: Json, written: Json) -> Json:
-    metadata = {**body["metadata"], "resourceVersion": written["metadata"]["resourceVersion"]}
-    return api.apply({**body, "metadata": metadata}, manager=MANAGER, force=True)
+    return api.apply(_only(body, written, "resourceVersion"), manager=MANAGER, force=True)
+
+
+def _claimed(api: Api, body: Json, written: Json) -> Json:
+    """Declare what is new; Refused if someone else has given a field another value."""
+    same = _only(body, written, "uid")
+    try:
+        return api.apply(same, manager=MANAGER)
+    except Refused as refused:
+        if not _with_ourselves(refused):
+            raise
+    return api.apply(same, manager=MANAGER, force=True)
+
+
+def _with_ourselves(refused: Refused) -> bool:
+    """Whether it is a conflict with nothing but what we wrote: into a field that is taken as a whole the server has filled in a default."""
+    said = [str(each.get("message")) for each in refused.causes]
+    return bool(said) and all(each.startswith(f'conflict with "{MANAGER}"') for each in said)
+
+
+def _only(body: Json, written: Json, condition: str) -> Json:
+    """The body under the condition that the object is still the same in this."""
+    return {**body, "metadata": {**body["metadata"], condition: written["metadata"][condition]}}
 
 
 def _contended(body: Json) -> MeshError:

@@ -16,6 +16,7 @@ from typing import Any
 
 from meshtest.errors import MeshError
 from meshtest.meshes.config_dump import Dump
+from meshtest.meshes.kubernetes.access_log_filter import logged_in_detail
 from meshtest.meshes.kubernetes.admin import Admin
 from meshtest.topology.instance import Instance
 from meshtest.translate.facts import facts, first_difference
@@ -28,7 +29,6 @@ DEADLINE = 30.0
 """Seconds for a change; istiod waits 0.1 for more to come, and a second and more on a busy cluster."""
 SETTLED = 2.0
 """Seconds without another push, after which what a proxy holds is taken to be what istiod made of the resources."""
-_LOGS = '"upstream_first_byte"'  # a field of no other log
 _PAUSE = 0.02
 DRAINED = 90.0
 """Seconds for connections that came in before a change."""
@@ -85,7 +85,7 @@ class Effect:
         """Wait until these proxies log meshtest's own lines; MeshError if one does not."""
         deadline = time.monotonic() + DEADLINE
         for name in names:
-            while not _logs(self._admins[name].get("/config_dump?resource=dynamic_listeners")):
+            while not logged_in_detail(self._admins[name].get("/config_dump?resource=dynamic_listeners")):
                 if time.monotonic() > deadline:
                     raise MeshError(
                         f"{name} has not taken the EnvoyFilter for access logs in {DEADLINE:g} s; does istiod run? "
@@ -104,6 +104,15 @@ class Effect:
         return held.facts
 
     def _await(self, awaited: Awaited) -> list[str]:
+        notes = self._await_facts(awaited)
+        if awaited.listeners:
+            self._await_warm(awaited)
+            self._await_drained(awaited.name)
+        self._admins[awaited.name].settle()
+        return notes
+
+    def _await_facts(self, awaited: Awaited) -> list[str]:
+        """Wait until a proxy holds what is awaited; what it holds otherwise, if that has changed, and stays so."""
         before = dict(self._held.get(awaited.name, _Held()).facts)
         deadline, pushed, versions = time.monotonic() + DEADLINE, time.monotonic(), ""
         while missing := _missing(awaited, self.look(awaited.name, awaited.gateway)):
@@ -115,10 +124,6 @@ class Effect:
             if now > deadline:
                 raise NotTaken(self._late(awaited, missing))
             time.sleep(_PAUSE)
-        if awaited.listeners:
-            self._await_warm(awaited)
-            self._await_drained(awaited.name)
-        self._admins[awaited.name].settle()
         return []
 
     def _await_warm(self, awaited: Awaited) -> None:
@@ -164,11 +169,6 @@ class Effect:
 
 def _numbers(stats: str) -> list[int]:
     return [int(line.rpartition(": ")[2]) for line in stats.splitlines() if line]
-
-
-def _logs(listeners: str) -> bool:
-    """Whether what is logged there has meshtest's lines; a gateway where nothing listens logs nothing."""
-    return _LOGS in listeners or "HttpConnectionManager" not in listeners
 
 
 def awaited(before: Snapshot, after: Snapshot, instances: Iterable[Instance]) -> list[Awaited]:

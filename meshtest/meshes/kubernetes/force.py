@@ -77,6 +77,8 @@ class Force:
         replaced = [each for each in self._foreign if each.key in self._in_force]
         self._foreign = (*replaced, *self._cluster.resources(self._in_force))
         self.snapshot = self._with(self._in_force.values())
+        if (unseen := self._cluster.unseen) and (note := _unseen(unseen)) not in self.notes:
+            self.notes.append(note)
 
     def log_in_detail(self) -> None:
         """Have the proxies of our namespaces log attempts and times."""
@@ -229,6 +231,13 @@ class Force:
             if each.namespace in self._place.namespaces
         }
         return {each.key: each for each in read_objects([access_log_filter(*each) for each in sorted(wanted)])}
+
+
+def _unseen(what: Iterable[str]) -> str:
+    return (
+        f"there is no right to read {', '.join(sorted(what))}: what stands there is not known, and what the translation expects of the "
+        "proxies may lack it"
+    )
 
 
 def _bodies(resources: Iterable[Resource]) -> dict[Key, object]:
