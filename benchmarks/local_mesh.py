@@ -48,6 +48,8 @@ def running() -> Iterator[LocalMesh]:
     mesh = LocalMesh(default_topology([]))
     try:
         mesh.wait_ready()
+        for workload in mesh.workloads():
+            mesh.readiness(workload)  # who has been asked anything sleeps through no change
         yield mesh
     finally:
         mesh.close()

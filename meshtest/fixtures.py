@@ -78,12 +78,13 @@ class Mesh:
     def apply(
         self, *what: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]], namespace: str | None = None
     ) -> None:
-        """Put resources in force, each a path beside the test, YAML text (of several lines), or objects; returns when every proxy has them.
+        """Put resources in force, each a path beside the test, YAML text (of several lines), or objects.
 
-        An object that was applied before is replaced. Resources without a namespace go to `namespace` (of
-        the local mesh `default`; of a cluster the first that may be touched). Raises ResourceError for what is
-        not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed. What is accepted but
-        probably not meant warns (`AnalysisWarning`), or raises ResourceError, as the ini value `mesh_analysis` says.
+        Returns when every proxy concerned has them. An object that was applied before is replaced.
+
+        Resources without a namespace go to `namespace` (of the local mesh `default`; of a cluster the first that may be touched). Raises
+        ResourceError for what is not understood, MeshError (with Envoy's own words) for what a proxy refuses; then nothing has changed.
+        What is accepted but probably not meant warns (`AnalysisWarning`), or raises ResourceError, as the ini value `mesh_analysis` says.
         """
         __tracebackhide__ = True
         from meshtest.errors import AnalysisWarning, ResourceError

@@ -204,7 +204,7 @@ class Instances:
     def unready(self) -> _Undone:
         """Leave the endpoints of all Services, as Kubernetes makes it when a readiness probe fails.
 
-        Returns when every proxy has acknowledged it: from then on no new request comes; those under way are finished.
+        Returns when every proxy concerned has acknowledged it: from then on no new request comes; those under way are finished.
         """
         self._pods.unready(*self._whose)
         return _Away(self.ready)

@@ -24,7 +24,7 @@ from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample, join
 from meshtest.traffic.tcp import TCP
 
-_FIRST_BATCH = 100  # requests
+_FIRST_BATCH = 50  # requests
 
 
 class Watch(Protocol):
@@ -120,23 +120,24 @@ class _Case:
         began = time.monotonic()
         try:
             reach()
-            if judgement().verdict is not Verdict.HOLDS:
-                sender.mesh.check()  # broken surroundings are not the policy's fault
         finally:
             seconds = time.monotonic() - began
             watch.progress("")
+            judged = judgement()
             found = finding(
                 str(sender),
                 self.load.what,
                 self.expectation,
-                judgement(),
+                judged,
                 rule,
                 join(*self.samples),
                 seconds,
                 self.control,
             )
             watch.record(found)
-        return found, judgement()
+        if judged.verdict is not Verdict.HOLDS:
+            sender.mesh.check()  # broken surroundings are not the policy's fault
+        return found, judged
 
 
 def prove(
@@ -172,12 +173,13 @@ def _reach(case: _Case, driver: Engine, trial: Trial, causes: bool) -> None:
 
 
 def _batch(trial: Trial, load: Load, hasty: bool) -> int:
-    """How many requests to send next: at first few, and then at most as many again, for a mesh that is clearly wrong needs few.
+    """How many requests to send next: at first few, and then at most half as many again, for a mesh that is clearly wrong needs few.
 
-    Not so (`hasty` is false) where each look at the logs takes longer than the requests.
+    Not so (`hasty` is false) where each look at the logs takes longer than the requests. Connections that were asked for are all used:
+    answers that take long come no later if there are more of them.
     """
-    most = max(_FIRST_BATCH, load.connections or 0, trial.requests)
-    return min(trial.suggested_batch(), most) if hasty else trial.suggested_batch()
+    wanted, most = trial.suggested_batch(), max(_FIRST_BATCH, trial.requests // 2)
+    return max(min(wanted, most) if hasty else wanted, load.connections or 0)
 
 
 def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:

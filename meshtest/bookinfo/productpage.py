@@ -27,7 +27,7 @@ class ProductPage:
     def __init__(self, instance: Instance, upstreams: Upstreams) -> None:
         env = instance.env
         self._upstreams = upstreams
-        self._authority = {name: _authority(name, env) for name in ("details", "reviews", "ratings")}
+        self._authority = authorities(env)
         self._flood = int(env.get("FLOOD_FACTOR", "0"))
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
@@ -89,6 +89,11 @@ class ProductPage:
                 return 200, json.loads(answer.body)
             status = answer.status
         return status, {"error": f"Sorry, product {service} are currently unavailable for this book."}
+
+
+def authorities(env: Mapping[str, str]) -> dict[str, str]:
+    """Where it calls each Service, as `host:port`, with this environment of its container."""
+    return {name: _authority(name, env) for name in ("details", "reviews", "ratings")}
 
 
 def _authority(service: str, env: Mapping[str, str]) -> str:

@@ -26,17 +26,27 @@ _PATH = re.compile(r"/reviews/(-?\d{1,10})")
 _FORWARDED = TRACE | CONTEXT | {"end-user"}
 
 
+def authorities(version: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Where a version calls ratings, as `host:port`, with this environment of its container; nowhere if it does not."""
+    env = _environment(version, env)
+    domain = f".{env['SERVICES_DOMAIN']}" if "SERVICES_DOMAIN" in env else ""
+    where = f"{env.get('RATINGS_HOSTNAME', 'ratings')}{domain}:{env.get('RATINGS_SERVICE_PORT', '9080')}"
+    return (where,) if env.get("ENABLE_RATINGS", "").lower() == "true" else ()
+
+
+def _environment(version: str, env: Mapping[str, str]) -> dict[str, str]:
+    return {**_IMAGE_ENV.get(version, {}), **env}
+
+
 class Reviews:
     """The application of one reviews pod."""
 
     def __init__(self, instance: Instance, upstreams: Upstreams) -> None:
-        env = {**_IMAGE_ENV.get(instance.version, {}), **instance.env}
+        env = _environment(instance.version, instance.env)
         self._upstreams = upstreams
-        self._rated = env.get("ENABLE_RATINGS", "").lower() == "true"
+        self._ratings = authorities(instance.version, instance.env)
         self._color = env.get("STAR_COLOR", "black")
         self._timeout = 10.0 if self._color == "black" else 2.5
-        domain = f".{env['SERVICES_DOMAIN']}" if "SERVICES_DOMAIN" in env else ""
-        self._ratings = f"{env.get('RATINGS_HOSTNAME', 'ratings')}{domain}:{env.get('RATINGS_SERVICE_PORT', '9080')}"
         self._podname = instance.says
         self._clustername = env.get("CLUSTER_NAME", "null")
 
@@ -51,7 +61,7 @@ class Reviews:
         if found is None:
             return json_response({"status": "Reviews is healthy"})
         product = int(found.group(1))
-        return self._with_ratings(product, request) if self._rated else self._page(product, {})
+        return self._with_ratings(product, request) if self._ratings else self._page(product, {})
 
     async def _with_ratings(self, product: int, request: Request) -> Response:
         stars = await self._stars(product, request)
@@ -64,7 +74,7 @@ class Reviews:
         """The ratings by reviewer; empty without an answer 200. A 200 that is no JSON raises, as in the original."""
         try:
             answer = await self._upstreams.get(
-                self._ratings, f"/ratings/{product}", forwarded(request, _FORWARDED), self._timeout
+                self._ratings[0], f"/ratings/{product}", forwarded(request, _FORWARDED), self._timeout
             )
         except (UpstreamError, TimeoutError):
             return {}

@@ -6,6 +6,8 @@ ones 1.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -37,6 +39,25 @@ def binomial_lower_quantile(level: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDA
     while np.any(too_low := (count + 1 < n) & (binomial_cdf(count + 1, n, p) <= level)):
         count = count + too_low
     return count.astype(np.int64)
+
+
+def binomial_quantile(level: float, n: int, p: float) -> int:
+    """The smallest count with P(X <= count) >= level (0..1), for X ~ Bin(n, p)."""
+    below = int(binomial_lower_quantile(level, n, p))
+    return below if below >= 0 and binomial_cdf(below, n, p) == level else below + 1
+
+
+def binomial_upper_quantile(level: float, n: int, p: float) -> int:
+    """The smallest count with P(X > count) <= level (0..1), for X ~ Bin(n, p); exact for small levels, too."""
+    return n - 1 - int(binomial_lower_quantile(level, n, 1 - p))
+
+
+def trials_quantile(rest: float, successes: int, p: float) -> int:
+    """The smallest number of trials that bring fewer successes than so many with the probability `rest` (0..1) at the most."""
+    enough = successes
+    while binomial_cdf(successes - 1, enough, p) > rest:
+        enough *= 2
+    return bisect_left(range(enough), True, key=lambda trials: bool(binomial_cdf(successes - 1, trials, p) <= rest))
 
 
 def inverse_gaussian_sf(t: Floats, mean: ArrayLike, shape: ArrayLike) -> Floats:

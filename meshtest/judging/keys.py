@@ -129,17 +129,16 @@ class Keys:
 
 def least_keys(keys: int, instances: int) -> int:
     """The fewest of so many keys that an instance must have; 0 if they are too few to tell."""
-    from scipy.stats import binom
+    from meshtest.judging.distributions import binomial_quantile
 
-    share = (1 - _UNEVEN) / instances
-    return int(binom.ppf(ERROR / instances, keys, share))
+    return binomial_quantile(ERROR / instances, keys, (1 - _UNEVEN) / instances)
 
 
 def most_moved(keys: int, percent: float) -> int:
     """The most of so many keys that may move if each does so with this probability."""
-    from scipy.stats import binom
+    from meshtest.judging.distributions import binomial_upper_quantile
 
-    return int(binom.isf(ERROR, keys, percent / 100))
+    return binomial_upper_quantile(ERROR, keys, percent / 100)
 
 
 def _changed(before: Places, after: Places) -> int:

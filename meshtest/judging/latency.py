@@ -184,11 +184,11 @@ def percentile_bounds(
     Statistics, 2003, section 7.1). Each side fails with half of what is missing to 1; exact for a number of observations that was fixed
     before, so that for a sequential test they describe, and do not decide.
     """
-    from scipy.stats import binom
+    from meshtest.judging.distributions import binomial_quantile
 
     ordered, q, rest = sorted(seen), percent / 100, (1 - confidence) / 2
-    lower = int(binom.ppf(rest, len(ordered), q)) - 1  # P(fewer than so many are below) <= rest
-    upper = int(binom.ppf(1 - rest, len(ordered), q))
+    lower = binomial_quantile(rest, len(ordered), q) - 1  # P(fewer than so many are below) <= rest
+    upper = binomial_quantile(1 - rest, len(ordered), q)
     return ordered[max(lower, 0)], ordered[upper] if upper < len(ordered) else None
 
 

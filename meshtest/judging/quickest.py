@@ -113,10 +113,10 @@ class QuickestTrial:
 
     def forecast(self) -> Forecast:
         """How many requests it will need."""
-        from scipy.stats import nbinom
+        from meshtest.judging.distributions import trials_quantile
 
-        p95 = ENOUGH + int(nbinom.ppf(0.95, ENOUGH, self.share))
-        return Forecast(ENOUGH / self.share, p95, ENOUGH + int(nbinom.ppf(1 - 1e-9, ENOUGH, self.share)))
+        p95, most = (trials_quantile(rest, ENOUGH, self.share) for rest in (0.05, 1e-9))
+        return Forecast(ENOUGH / self.share, p95, most)
 
     def suggested_batch(self) -> int:
         """How many requests to send before looking again."""

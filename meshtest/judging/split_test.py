@@ -11,6 +11,7 @@ it sees.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import islice, repeat
 
 import numpy as np
@@ -28,6 +29,20 @@ LEAST_BATCH = 50
 MOST_BATCH = 500
 
 _CHUNK = 4096
+
+
+@lru_cache(maxsize=64)
+def _shared(
+    weights: tuple[tuple[str, float], ...],
+    within: float,
+    alpha: float,
+    beta: float,
+    max_requests: int | None,
+    zero_within: float,
+    slack: float,
+) -> Boundaries:
+    """A rule that takes milliseconds to find, and that the controls of a test have in common."""
+    return boundaries(SplitParameters(dict(weights), within, alpha, beta, max_requests, zero_within, slack))
 
 
 class SplitTest:
@@ -52,7 +67,9 @@ class SplitTest:
         slack: float = 0,
     ) -> None:
         self.parameters = SplitParameters(dict(weights), within, alpha, beta, max_requests, zero_within, slack)
-        self.boundaries: Boundaries = boundaries(self.parameters)
+        self.boundaries: Boundaries = _shared(
+            tuple(weights.items()), within, alpha, beta, max_requests, zero_within, slack
+        )
         self._walk = Walk(self.boundaries)
         self._codes: dict[str | None, int] = {arm.name: code for code, arm in enumerate(self.parameters.arms)}
         self._stray: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from meshtest.bookinfo import productpage, reviews
 from meshtest.topology.instance import Instance
 from meshtest.topology.protocol import Protocol
 from meshtest.translate.inbound_port import InboundPort
@@ -23,6 +24,14 @@ def kind_of(instance: Instance) -> str:
         if any(f"examples-bookinfo-{name}-" in image for image in images):
             return name
     return LINES if any(_TCP_ECHO in image for image in images) else ECHO
+
+
+def calls(instance: Instance) -> tuple[str, ...]:
+    """Whom a stand-in calls by itself when it is called, as `host:port`."""
+    kind = kind_of(instance)
+    if kind == "productpage":
+        return tuple(productpage.authorities(instance.env).values())
+    return reviews.authorities(instance.version or "", instance.env) if kind == "reviews" else ()
 
 
 def containers(instance: Instance) -> list[Json]:

@@ -75,7 +75,7 @@ def _by_address(endpoint: Json) -> bool:
 def translate(snapshot: Snapshot, proxy: Proxy) -> ProxyConfig:
     """The configuration that istiod would send to `proxy`. What several proxies have in common is the same object."""
     view = snapshot.view(proxy)
-    clusters, endpoints = snapshot.once(("clusters", view), lambda: outbound_cluster.clusters(snapshot, proxy))
+    clusters, endpoints = snapshot.clusters(proxy, lambda: outbound_cluster.clusters(snapshot, proxy))
     clusters = clusters | snapshot.once(("special", proxy.gateway), lambda: special(snapshot, proxy))
     if proxy.gateway:
         return _gateway(snapshot, proxy, clusters, endpoints)

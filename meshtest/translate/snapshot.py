@@ -41,12 +41,15 @@ class Proxy:
 
 
 class Memory:
-    """What outlives a snapshot: the VirtualServices of resources that stay the same objects, and with them their routes."""
+    """What outlives a snapshot: the VirtualServices of resources that stay the same objects, and with them their routes; and clusters,
+    while only routes change."""
 
     def __init__(self) -> None:
         self._parsed: dict[int, VirtualService] = {}
         self._inputs: list[Resource] = []
         self._number = 0
+        self._kept: dict[object, Any] = {}
+        self._kept_of: list[object] = []
 
     def parsed(self, resources: Sequence[Resource]) -> list[VirtualService]:
         """The VirtualServices of these resources; all others are forgotten."""
@@ -61,6 +64,15 @@ class Memory:
             self._inputs = inputs
             self._number += 1
         return self._number
+
+    def kept(self, inputs: list[object], key: object, make: Callable[[], Made]) -> Made:
+        """What `make` makes for a key, made once as long as the inputs are the same objects."""
+        if [*map(id, inputs)] != [*map(id, self._kept_of)]:
+            self._kept_of, self._kept = inputs, {}
+        if key not in self._kept:
+            self._kept[key] = make()
+        made: Made = self._kept[key]
+        return made
 
 
 @dataclass(frozen=True)
@@ -87,14 +99,35 @@ class Snapshot:
 
     def view(self, proxy: Proxy) -> object:
         """What of a proxy decides what it is sent: the same for two proxies means the same outbound configuration."""
+        return (id(self.scope(proxy)), *self._nature(proxy))
+
+    def _nature(self, proxy: Proxy) -> tuple[object, ...]:
         labels = frozenset(self.labels(proxy).items()) if self._looks_at_labels else None
-        return (proxy.gateway, id(self.scope(proxy)), self.locality(proxy), labels)
+        place = self.locality(proxy) if self._looks_at_places else None
+        return (proxy.gateway, place, labels)
+
+    def clusters(self, proxy: Proxy, make: Callable[[], Made]) -> Made:
+        """The clusters that `make` makes for a proxy: once for all that see the same, and as long as only other things change.
+
+        They follow from what there is, from DestinationRules, and from which Services the proxy sees.
+        """
+        seen = tuple((each.hostname, each.namespace, len(each.ports)) for each in self.scope(proxy).services)
+        return self.memory.kept(self._cluster_inputs, (proxy.namespace, *self._nature(proxy), seen), make)
+
+    @cached_property
+    def _cluster_inputs(self) -> list[object]:
+        kinds = ("DestinationRule", "ServiceEntry", "WorkloadEntry", "Sidecar")
+        return [self.topology, *(each for kind in kinds for each in self.of_kind(kind))]
 
     @cached_property
     def _looks_at_labels(self) -> bool:
         return any(each.looks_at_labels for each in self.virtual_services) or any(
             _looks_at_labels(rule) for rule in self.of_kind("DestinationRule")
         )
+
+    @cached_property
+    def _looks_at_places(self) -> bool:
+        return any(_looks_at_places(rule) for rule in self.of_kind("DestinationRule"))
 
     def labels(self, proxy: Proxy) -> dict[str, str]:
         """The labels of a proxy: its pod's, and those of the place where it runs (`ads.go`)."""
@@ -166,6 +199,9 @@ class Snapshot:
 
     def scope(self, proxy: Proxy) -> Scope:
         """What the proxy can see."""
+        return self.once(("scope of", id(proxy.instance)), lambda: self._scope(proxy))
+
+    def _scope(self, proxy: Proxy) -> Scope:
         namespace = proxy.namespace
         if proxy.gateway:
             return self.once(("gateway scope", namespace), lambda: scope.of_gateway(self.registry, namespace))
@@ -205,6 +241,15 @@ def _looks_at_labels(rule: Resource) -> bool:
     balancers = (policy.get("loadBalancer", {}) for policy in policies(rule.spec))
     return "workloadSelector" in rule.spec or any(
         "failoverPriority" in each.get("localityLbSetting", {}) for each in balancers
+    )
+
+
+def _looks_at_places(rule: Resource) -> bool:
+    """Whether by a DestinationRule the place where a proxy runs may matter: localities are preferred where hosts are ejected
+    (`locality.preferred`), or shares of them are set."""
+    return any(
+        "outlierDetection" in each or "localityLbSetting" in each.get("loadBalancer", {})
+        for each in policies(rule.spec)
     )
 
 

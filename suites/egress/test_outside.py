@@ -42,7 +42,7 @@ def test_timeout(mesh):
     request = GET("http://partner.example.com/")
     mesh.workload("client").expect(request, answered(200, within=20))
     with mesh.workload("shelf-abroad").stalls():
-        mesh.workload("client").expect(request, timed_out(0.4, within=20), connections=32)
+        mesh.workload("client").expect(request, timed_out(0.4, within=20), connections=100)
 
 
 def test_tls_origination(mesh):

@@ -12,10 +12,13 @@ from meshtest.judging.certified import anytime_interval
 from meshtest.judging.distributions import (
     binomial_cdf,
     binomial_lower_quantile,
+    binomial_quantile,
     binomial_sf,
+    binomial_upper_quantile,
     inverse_gaussian_sf,
     kolmogorov_sf,
     normal_two_sided,
+    trials_quantile,
 )
 
 
@@ -34,6 +37,22 @@ def test_binomial_lower_quantile_is_exact(n: int, p: float, level: float) -> Non
     assert -1 <= count < n
     assert count == -1 or binomial_cdf(count, n, p) <= level
     assert count == n - 1 or binomial_cdf(count + 1, n, p) > level
+
+
+@given(st.integers(1, 2000), st.floats(0, 1), st.sampled_from([0.9995, 0.5, 5e-4, 1e-6 / 3, 1e-13]))
+def test_quantiles_of_both_tails(n: int, p: float, level: float) -> None:
+    """The smallest count whose lower tail is at least the level, and the smallest whose upper tail is at most so much."""
+    low, high = binomial_quantile(level, n, p), binomial_upper_quantile(level, n, p)
+    assert binomial_cdf(low, n, p) >= level
+    assert low == 0 or binomial_cdf(low - 1, n, p) < level
+    assert binomial_sf(high, n, p) <= level * (1 + 1e-9)
+    assert high == 0 or binomial_sf(high - 1, n, p) > level * (1 - 1e-9)
+
+
+@given(st.integers(1, 40), st.floats(0.01, 1), st.sampled_from([0.05, 1e-3, 1e-9]))
+def test_trials_quantile(successes: int, p: float, rest: float) -> None:
+    """As the negative binomial has it, which counts what is behind so many successes."""
+    assert trials_quantile(rest, successes, p) == successes + stats.nbinom.isf(rest, successes, p)
 
 
 @pytest.mark.parametrize(("mean", "shape"), [(1900.0, 4000.0), (10.0, 1e5), (500.0, 3.0)])

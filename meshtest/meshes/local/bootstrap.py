@@ -10,6 +10,8 @@ from meshtest.meshes.local.site import Address, Site
 
 Json = dict[str, Any]
 
+_PATIENT: Json = {"miss_timeout": "300s", "megamiss_timeout": "600s"}
+
 
 def bootstrap(site: Site, folder: str) -> Json:
     """The bootstrap configuration of one proxy, whose files are in `folder`."""
@@ -30,6 +32,9 @@ def bootstrap(site: Site, folder: str) -> Json:
         "cluster_manager": {"upstream_bind_config": {"source_address": {"address": site.address, "port_value": 0}}},
         # Hundreds of statistics a cluster are made when they are first used: a new cluster costs a third of the time.
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
+        # What proxies do while nobody asks them anything adds up: nobody reads what they would flush, and no watchdog is wanted.
+        "stats_flush_interval": "299s",
+        "watchdogs": {"main_thread_watchdog": _PATIENT, "worker_watchdog": _PATIENT},
         # Istio's bootstrap raises the limit too: regular expressions of users are not Envoy's to judge.
         "layered_runtime": {
             "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]

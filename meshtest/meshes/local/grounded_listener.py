@@ -53,7 +53,7 @@ def pod_clusters(grounds: Grounds) -> dict[str, PodCluster]:
     out = {}
     for listener in grounds.config.listeners.values():
         pod, _, port = listener["name"].rpartition("_")
-        for name in _cluster_names(_within(listener, grounds.config.routes)) if pod in grounds.sites.by_address else ():
+        for name in cluster_names(_within(listener, grounds.config.routes)) if pod in grounds.sites.by_address else ():
             cluster = grounds.config.clusters.get(name, {})
             if cluster.get("type") == "ORIGINAL_DST":
                 out[_at_pod(name, pod)] = PodCluster(cluster, grounds.sites.endpoint(pod, int(port)))
@@ -189,7 +189,7 @@ def _through(listener: Json, cluster: str) -> Json:
     return _mapped(listener, made)
 
 
-def _cluster_names(value: Any) -> set[str]:
+def cluster_names(value: Any) -> set[str]:
     """All clusters that a part of a configuration sends to."""
     found: set[str] = set()
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from meshtest.meshes.destinations import destinations
 from meshtest.meshes.entrance import entrance, urls
 from meshtest.meshes.local import change, observation, watches
 from meshtest.meshes.local.discovery import Discovery
+from meshtest.meshes.local.dormancy import Dormancy
 from meshtest.meshes.local.envoy import DEADLINE, Envoy, binary
 from meshtest.meshes.local.exit import listener_for
 from meshtest.meshes.local.ground import ground
@@ -75,7 +76,11 @@ class _Config:
     """What a proxy would be sent by istiod, and what becomes of it here."""
 
     grounds: Grounds
-    grounded: ProxyConfig
+
+    @cached_property
+    def grounded(self) -> ProxyConfig:
+        """Made for those alone that are sent it."""
+        return ground(self.grounds)
 
 
 class LocalMesh:
@@ -91,7 +96,8 @@ class LocalMesh:
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self._present = topology  # with those instances ready that are
-        self._discovery = Discovery(lambda wanted: max(watches.free(wanted + _RESERVE) - _RESERVE, 0))
+        self._discovery = Discovery(self._room)
+        self._dormancy = Dormancy(topology)
         self._executable = binary()
         self._loopback = Loopback()
         self._guardian: Guardian | None = None
@@ -99,6 +105,7 @@ class LocalMesh:
         self._envoys: dict[str, Envoy] = {}
         self._grounds: dict[str, Grounds] = {}
         self._sent: dict[str, ProxyConfig] = {}
+        self._late: dict[str, _Config] = {}  # what those are to be sent that sleep, before anything is asked of them
         self._memory = Memory()
         self._texts = change.Texts()
         self._large: set[str] = set()  # names of route configurations that have been large; they stay binary
@@ -136,7 +143,7 @@ class LocalMesh:
         self._workloads.begin(self._standing, self._upstreams(new))
         for address, each in new.items():
             change.write_initial(self._envoys[address], each.grounded)
-        self._take(new)
+            self._grounds[address], self._sent[address] = each.grounds, each.grounded
         watches.check(sum(2 + len(config.routes) for config in self._sent.values()))
         for envoy in self._envoys.values():
             envoy.start(self._executable, guardian.group)
@@ -171,9 +178,20 @@ class LocalMesh:
             envoy = self._envoys[address]
             self._large.update(name for name, routes in config.routes.items() if is_large(routes))
             files = (self._watched(envoy, config), self._discovered(envoy))
-            grounds = Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
-            out[address] = _Config(grounds, ground(grounds))
+            out[address] = _Config(
+                Grounds(snapshot, config, envoy.site, self._sites, files[0], self._vault, shared, files[1])
+            )
         return out
+
+    def _room(self, wanted: int) -> int:
+        """How many of so many more files may be watched; those are taken that proxies will watch when they wake."""
+        late = ((self._sent[address].endpoints, each.grounds) for address, each in self._late.items())
+        taken = _RESERVE + sum(
+            name not in sent and grounds.discovered(name) is not None
+            for sent, grounds in late
+            for name in grounds.config.endpoints
+        )
+        return max(watches.free(wanted + taken) - taken, 0)
 
     def _discover(self, configs: Mapping[str, ProxyConfig]) -> None:
         """Find the clusters whose endpoints are to be watched; gateways come first."""
@@ -228,27 +246,58 @@ class LocalMesh:
         self.check()
         _open(self._sites, snapshot)
         new = self._translated(snapshot)
+        asleep = self._dormancy.sleepers(
+            snapshot,
+            {address: each.config for address, each in self._grounds.items()},
+            {address: each.grounds.config for address, each in new.items()},
+        )
+        awake = {address: each for address, each in new.items() if address not in asleep}
         before, after = self._standing, self._stand_ins | additional(snapshot, self._sites)
-        changed = [address for address in new if new[address].grounded != self._sent[address]]
-        self._texts.forget()
-        steps = [
-            change.Step(self._envoys[each], self._sent[each], new[each].grounded, self._texts, idle) for each in changed
-        ]
         assert self._workloads is not None
         try:
             self._stand(after)
-            change.take(steps)
-        except BaseException:  # also what interrupts a test: what is sent must be what is known to be
+            self._bring(awake, idle)
+        except BaseException:  # also what interrupts a test
             with contextlib.suppress(MeshError):  # the first error is the one to know
-                change.take([step.back() for step in steps])
                 self._workloads.add(before)
                 self._workloads.keep(before)
             raise
-        self._workloads.call(self._upstreams(new))
+        self._dormancy.changed(snapshot)
+        self._late = {address: new[address] for address in asleep}
+        self._take(awake)
+        self._grounds.update({address: each.grounds for address, each in self._late.items()})
         self._workloads.keep(after)
         self._standing = after
         self._snapshot = snapshot
-        self._take(new)
+
+    def _bring(self, wanted: Mapping[str, _Config], idle: bool) -> None:
+        """Bring proxies to these configurations, or back if one refuses: what is sent must be what is known to be."""
+        self._texts.forget()
+        steps = [
+            change.Step(self._envoys[address], self._sent[address], each.grounded, self._texts, idle)
+            for address, each in wanted.items()
+            if each.grounded != self._sent[address]
+        ]
+        try:
+            change.take(steps)
+        except BaseException:
+            with contextlib.suppress(MeshError):
+                change.take([step.back() for step in steps])
+            raise
+
+    def _wake(self, envoys: Collection[Envoy]) -> None:
+        """Before anything is asked of these proxies, they take what is owed, and what they have slept through."""
+        self._dormancy.wake(each.site.instance.address for each in envoys)
+        self._catch_up()
+        self._rouse(envoys)
+
+    def _rouse(self, envoys: Iterable[Envoy]) -> None:
+        asked = [each.site.instance.address for each in envoys]
+        if late := {address: self._late[address] for address in asked if address in self._late}:
+            self._bring(late, idle=True)
+            self._take(late)
+            for address in late:
+                del self._late[address]
 
     def _set_unready(self, unready: frozenset[str]) -> None:
         """Make exactly these instances (by address) be out of their Services' endpoints."""
@@ -292,7 +341,8 @@ class LocalMesh:
             time.sleep(0.002)
 
     def restore(self) -> None:
-        """Take back whatever was done to instances; harmless, and next to nothing, if nothing was."""
+        """Take back whatever was done to instances, and let proxies sleep; harmless, and next to nothing, if nothing was."""
+        self._dormancy.rest()
         if not self._meddled:
             return
         self._pods.take_all_back()
@@ -309,7 +359,9 @@ class LocalMesh:
         self._workloads.add(stand_ins)
 
     def _take(self, new: Mapping[str, _Config]) -> None:
-        """Remember what the proxies have been sent."""
+        """Remember what proxies have been sent, and let their workloads call accordingly."""
+        assert self._workloads is not None
+        self._workloads.call(self._upstreams(new))
         for address, each in new.items():
             self._grounds[address], self._sent[address] = each.grounds, each.grounded
 
@@ -413,9 +465,9 @@ class LocalMesh:
 
     def _way(self, workload: str | None, call: Call) -> _Way:
         """Where a call meets its first proxy."""
-        self._catch_up()
         if workload is None:
             gateway = self._gateway()
+            self._wake([gateway])
             server, host = entrance(self._snapshot, Proxy(gateway.site.instance), call)
             certain = "*" not in server.server_names or not server.encrypted
             return _Way(gateway, f"{server.bind or '0.0.0.0'}_{server.target}", host, certain)
@@ -425,6 +477,7 @@ class LocalMesh:
         address = envoy.site.instance.address
         if envoy.site.instance.gateway:
             raise ValueError(f"{workload} is a gateway: it hands on what comes to it, and calls nobody by itself")
+        self._wake([envoy])
         return _Way(envoy, listener_for(self._grounds[address], call), call.authority)
 
     @cached_property
@@ -462,16 +515,19 @@ class LocalMesh:
 
     def stats(self, proxy: str, pattern: str) -> dict[str, int]:
         """Counters and gauges, by a glob over their names."""
-        self._catch_up()
         return observation.stats(self._proxies(proxy), pattern)
 
     def hosts(self, proxy: str, host: str, subset: str | None = None) -> list[Host]:
         """How proxies see the hosts behind a Service."""
-        self._catch_up()
         return observation.hosts(self._proxies(proxy), host, subset, self._sites)
 
     def _proxies(self, name: str) -> list[Envoy]:
-        """Those of a workload, or the one of this name."""
+        """Those of a workload, or the one of this name, to be asked something."""
+        found = self._named(name)
+        self._wake(found)
+        return found
+
+    def _named(self, name: str) -> list[Envoy]:
         if named := [envoy for envoy in self._envoys.values() if name in (envoy.name, envoy.site.instance.name)]:
             return named
         self._of(name)
@@ -479,6 +535,8 @@ class LocalMesh:
 
     def testimony(self) -> dict[str, str]:
         """What the proxies hold, have counted, and complained of."""
+        with contextlib.suppress(MeshError):  # then its words are among what it complained of
+            self._rouse(self._envoys.values())
         return observation.testimony(list(self._envoys.values()))
 
     def readiness(self, workload: str | None = None) -> dict[str, Target]:
