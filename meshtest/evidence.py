@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -123,9 +124,19 @@ def finding(
     sample: Sample,
     seconds: float,
     control: str = "",
+    versions: bool | None = None,
 ) -> Finding:
-    """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was."""
-    evidence = {**judgement.evidence, **_causes(sample)}
+    """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was.
+
+    `versions` says whether what was read from the answers of the sample is which version gave them, and nothing else; None that how long
+    they took is of no interest.
+    """
+    evidence = {
+        **judgement.evidence,
+        **_causes(sample),
+        "path": _path(source, rule),
+        "latency": _latency(sample, versions),
+    }
     return Finding(
         verdict=str(judgement.verdict),
         source=source,
@@ -143,6 +154,46 @@ def finding(
         control=control,
         evidence=evidence,
     )
+
+
+_ARMS = 8  # whose latencies are told
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+
+
+def _path(source: str, rule: Rule | str | None) -> dict[str, Any] | None:
+    """Where requests come from, the rule that decides them, and where it sends them: shares are 0..1. None if no rule is known."""
+    if not isinstance(rule, Rule):
+        return None
+    file, _, line = rule.where.rpartition(":")
+    sent = [{"host": each.host, "subset": each.subset, "share": each.share} for each in rule.destinations]
+    return {
+        "source": source,
+        "resource": rule.resource,
+        "field": rule.field,
+        "file": file,
+        "line": int(line) if line.isdigit() else None,
+        "destinations": sent,
+    }
+
+
+def _latency(sample: Sample, versions: bool | None) -> dict[str, Any] | None:
+    """Quantiles (seconds) of the answers' latencies by version, or else by status; None without answers, or any interest in them."""
+    if versions is None:
+        return None
+    found: dict[str, list[float]] = {}
+    for answer in sample.answers():
+        name = answer.version if versions and answer.version else str(answer.status)
+        found.setdefault(name, []).append(answer.latency)
+    most = sorted(found, key=lambda name: -len(found[name]))[:_ARMS]
+    rows = [{"name": name, "answers": len(found[name]), **_quantiles(found[name])} for name in sorted(most)]
+    return {"by": "version" if versions else "status", "rows": rows} if rows else None
+
+
+def _quantiles(seen: list[float]) -> dict[str, float]:
+    """`p50` and others: the smallest observation that such a share of them does not exceed; and the largest, `most`."""
+    ordered = sorted(seen)
+    found = {f"p{100 * q:g}": ordered[max(0, math.ceil(q * len(ordered)) - 1)] for q in _QUANTILES}
+    return {name: round(value, 6) for name, value in {**found, "most": ordered[-1]}.items()}
 
 
 _LINES = 5  # of the access log, each of another kind

@@ -126,7 +126,15 @@ class Matrix:
         sources = ", ".join(dict.fromkeys(who for who, _ in cells))
         what = f"each of {len(dict.fromkeys(what for _, what in cells))} requests"
         return finding(
-            sources, what, self.expected, judgement, "the policies that the test has applied", sample, seconds, control
+            sources,
+            what,
+            self.expected,
+            judgement,
+            "the policies that the test has applied",
+            sample,
+            seconds,
+            control,
+            versions=False,
         )
 
 

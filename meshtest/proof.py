@@ -133,6 +133,7 @@ class _Case:
                 join(*self.samples),
                 seconds,
                 self.control,
+                versions=_reads_versions(self.expectation),
             )
             watch.record(found)
         if judged.verdict is not Verdict.HOLDS:
@@ -217,6 +218,14 @@ def _strangers(wrong: Control, found: Finding) -> str:
         return ""
     answered = [arm["arm"] for arm in found.evidence.get("arms", ()) if arm["count"]]
     return ", ".join(str(arm) for arm in answered if arm not in wrong.arms)
+
+
+def _reads_versions(expectation: Expectation | Experiment) -> bool | None:
+    """Whether what is read from an answer is the version that gave it, and nothing else; None where answers are held up on purpose."""
+    if hasattr(expectation, "conduct"):
+        return None
+    version: Reading = by_podname()
+    return expectation.reading(version) is version
 
 
 def _check(rule: Rule | None, expectation: Expectation | Experiment) -> None:

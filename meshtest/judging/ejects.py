@@ -32,7 +32,8 @@ class Round:
     """One instance that was made to fail: after how many errors it was `ejected` (None: it was not, after `errors`), and what came then.
 
     `reset` says that errors before a success did not count. Then `out` were ejected; `got` is how many requests came
-    to each instance, `answers` how often each status came with which flags.
+    to each instance, `answers` how often each status came with which flags. It began to fail, and was ejected or not any more, at
+    these `times` (seconds, of any clock).
     """
 
     instance: str
@@ -42,6 +43,7 @@ class Round:
     out: frozenset[str]
     got: Mapping[str, int]
     answers: Mapping[str, int]
+    times: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Ejects:
             ("instance", "errors", "ejected", "out then", "answers then", "requests to each"),
             *(_row(each) for each in rounds),
         ]
-        evidence = {"expectation": "ejects", "table": rows}
+        evidence = {"expectation": "ejects", "table": rows, "ejections": _timed(rounds)}
         said = wrong or f"each of {len(rounds)} instances that failed fared as {self.configured} says"
         return Judgement(Verdict.VIOLATED if wrong else Verdict.HOLDS, said, requests, evidence, _observed(rounds))
 
@@ -199,12 +201,13 @@ class _Failing:
         """What happens to it, once its ejection (if it is one) is in force."""
         updates = self._updates()
         reset = self._interrupted()
+        began = self.lab.now()
         errors = self._errs(self.expectation.after)
         out = _out(self.lab)
         ejected = self.instance.name in out
         if ejected and not self.lab.until(lambda: self._updates() > updates, 30):
             raise MeshError(f"{self.instance} is ejected, and the proxy's workers have not been told for 30 s")
-        return Round(self.instance.name, errors, ejected, reset, out, {}, {})
+        return Round(self.instance.name, errors, ejected, reset, out, {}, {}, (began, self.lab.now()))
 
     def _updates(self) -> int:
         """How often the workers were told of a change in clusters. Envoy tells them of ejections within a second of another together, at
@@ -303,6 +306,22 @@ def _row(found: Round) -> tuple[object, ...]:
         _counted(found.answers),
         "/".join(map(str, found.got.values())),
     )
+
+
+def _timed(rounds: Sequence[Round]) -> list[dict[str, object]]:
+    """What happened when, in seconds from the first error on; without the rounds whose times are not known."""
+    times = [each.times for each in rounds if each.times]
+    return [
+        {
+            "instance": each.instance,
+            "errors": each.errors,
+            "ejected": each.ejected,
+            "from": round(each.times[0] - times[0][0], 4),
+            "to": round(each.times[1] - times[0][0], 4),
+        }
+        for each in rounds
+        if each.times
+    ]
 
 
 def _observed(rounds: Sequence[Round]) -> str:

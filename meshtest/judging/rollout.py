@@ -19,6 +19,7 @@ from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.resources.edit import Reweighted
 
 _TOLD = 5  # misrouted requests that are told one by one
+_PARTS = 60  # of the time of a flow, as a plot shows it
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Rollout:
             "lossless": dict(lost.evidence),
             "misrouted": [str(each) for each in astray[:100]],
             "effects": effects,
+            "stages": times.stages_json(found, effects),
+            "flow": _flow(rows),
         }
         reason = self._reason(found, lost, astray)
         requests = len(rows) + sum(each.requests for each in found)
@@ -193,6 +196,25 @@ class Timeline:
             and (number == last or begin <= self.changes[number].ended)
         ]
 
+    def stages_json(self, found: Sequence[Judgement], effects: Sequence[float | None]) -> list[dict[str, object]]:
+        """The stages that were reached: when each was asked for and in force (seconds from the start), and what was seen in it."""
+        changes = [(each.began - self.began, each.ended - self.began) for each in self.changes]
+        times = [(0.0, 0.0), *changes]
+        return [
+            {
+                "configured": stage.split.configured,
+                "observed": judged.observed,
+                "verdict": str(judged.verdict),
+                "requests": judged.requests,
+                "asked": round(asked, 4),
+                "in_force": round(in_force, 4),
+                "effect": effect,
+            }
+            for stage, judged, (asked, in_force), effect in zip(
+                self.stages, found, times, [None, *effects], strict=False
+            )
+        ]
+
     def misrouted(self, rows: Iterable[Sent], statuses: Sequence[int]) -> Iterable[Misrouted]:
         """Requests that were answered, but by a version that no stage in force gives anything."""
         for number, row in enumerate(rows):
@@ -219,6 +241,16 @@ class Timeline:
         if not after or (came is None and new - old) or old == new:
             return None
         return max(after[0] if old - new else left, came or left) - change.began
+
+
+def _flow(rows: Sequence[Sent]) -> dict[str, object]:
+    """How many requests of the flow each version answered (or what error there was) in each of at most 60 equal parts of its time."""
+    width = max((row.started for row in rows), default=0.0) / _PARTS or 1.0
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        name = row.error or row.version or str(row.status)
+        counts.setdefault(name, [0] * _PARTS)[min(int(row.started / width), _PARTS - 1)] += 1
+    return {"seconds": round(width, 4), "versions": counts}
 
 
 def _table(

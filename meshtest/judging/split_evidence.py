@@ -12,6 +12,7 @@ import numpy as np
 
 from meshtest.judging.arms import Arm, SplitParameters
 from meshtest.judging.certified import anytime_interval, certified_ranges
+from meshtest.judging.course import course
 from meshtest.judging.verdict import Forecast, Judgement, Verdict
 from meshtest.judging.walk import Decided, Walk
 
@@ -156,6 +157,7 @@ def _evidence(observed: Observed) -> dict[str, object]:
         "total_variation": _total_variation(observed),
         **_evidence_against(observed),
         "unseen_share_below": 1 - parameters.beta ** (1 / observed.n) if observed.n else 1.0,
+        "course": course(walk),
         "forecast": asdict(observed.forecast),
         "warnings": list(observed.warnings),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from meshtest.judging.control import Control
@@ -28,10 +28,14 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Load:
-    """What became of requests that came one by one: of each while the others were held, and of each in the end."""
+    """What became of requests that came one by one: of each while the others were held, and of each in the end.
+
+    `at` has the seconds, from the first on, after which it was known where each is; empty if it was not noted.
+    """
 
     came: Sequence[str]
     ended: Sequence[str]
+    at: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,12 @@ class Trips:
             if self.retries is not None:
                 stack.enter_context(instance.fails(503, headers={"x-envoy-attempt-count": "1"}))
             with instance.holds() as hold, ExitStack() as flows:
-                pool, sent = _Pool(lab, hold, []), []
+                pool, sent = _Pool(lab, hold, [], began=lab.now()), []
                 for _ in range(number):
                     sent.append(flows.enter_context(lab.flow(n=1, connections=1, causes=True, timeout=20.0)))
-                    pool.come.append(pool.placed(sent))
+                    pool.take(sent)
                 hold.release()
-        return Load(pool.come, [_outcome(each.sample) for each in sent])
+        return Load(pool.come, [_outcome(each.sample) for each in sent], pool.at)
 
     def judge(self, loads: Sequence[Load]) -> Judgement:
         """The judgement on what became of several loads; the first request that fared otherwise than expected decides."""
@@ -102,7 +106,7 @@ class Trips:
         ]
         evidence = {
             "expectation": "trips",
-            "loads": [{"came": [*each.came], "ended": [*each.ended]} for each in loads],
+            "loads": [{"came": [*each.came], "ended": [*each.ended], "at": [*each.at]} for each in loads],
             "table": rows,
         }
         return Judgement(
@@ -155,6 +159,13 @@ class _Pool:
     lab: Lab
     hold: Any
     come: list[str]
+    began: float
+    at: list[float] = field(default_factory=list)
+
+    def take(self, sent: Sequence[Any]) -> None:
+        """Note where the last of these requests is, and when that was known."""
+        self.come.append(self.placed(sent))
+        self.at.append(round(self.lab.now() - self.began, 4))
 
     def placed(self, sent: Sequence[Any]) -> str:
         """Where the last of these requests is, once it does not move any more."""

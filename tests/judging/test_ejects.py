@@ -112,3 +112,17 @@ def test_senseless_figures() -> None:
     ]:
         with pytest.raises(ValueError, match=words):
             make()
+
+
+def test_what_a_plot_shows() -> None:
+    """Of rounds whose times are known: from when to when each instance failed, in seconds from the first error on."""
+    rounds = [
+        Round("a", 3, True, True, frozenset("a"), {}, {}, (10.0, 10.5)),
+        Round("b", 4, False, True, frozenset("a"), {}, {}, (11.0, 12.0)),
+        Round("c", 4, False, True, frozenset("a"), {}, {}),
+    ]
+    evidence = ejects(3, of=3, most=1).judge(rounds, 3).evidence
+    assert evidence["ejections"] == [
+        {"instance": "a", "errors": 3, "ejected": True, "from": 0.0, "to": 0.5},
+        {"instance": "b", "errors": 4, "ejected": False, "from": 1.0, "to": 2.0},
+    ]

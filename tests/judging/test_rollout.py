@@ -150,3 +150,18 @@ def test_senseless_figures(make: Any, words: str) -> None:
     """What makes no sense is said where it is written."""
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_what_a_plot_shows() -> None:
+    """When each stage was asked for and in force, and how many requests of the flow each version answered in each part of its time."""
+    evidence: Any = ROLLOUT.judge(Invented([*RIGHT, Sent(2.0, None, 0, "closed")]), CHANGES, PROVED).evidence
+    assert [(each["asked"], each["in_force"], each["effect"]) for each in evidence["stages"]] == [
+        (0.0, 0.0, None),
+        (1.0, 1.2, pytest.approx(0.12)),
+        (3.0, 3.2, pytest.approx(0.1)),
+    ]
+    flow = evidence["flow"]
+    assert {name: sum(counts) for name, counts in flow["versions"].items()} == {"v1": 21, "v2": 30, "closed": 1}
+    assert {len(counts) for counts in flow["versions"].values()} == {60}
+    assert flow["seconds"] * 60 == pytest.approx(5.0, abs=0.01)
+    assert ROLLOUT.judge(Invented([]), [], []).evidence["flow"]["versions"] == {}  # type: ignore[index]
