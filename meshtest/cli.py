@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from meshtest.commands import analyze, bookinfo, check, clean, explain, proxy_config, role, up
+from meshtest.commands import analyze, bookinfo, check, clean, explain, proxy_config, report, role, up
 from meshtest.errors import MeshtestError
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="meshtest", description="Proves what a service mesh's traffic policies do.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (analyze, bookinfo, check, clean, explain, proxy_config, role, up):
+    for command in (analyze, bookinfo, check, clean, explain, proxy_config, report, role, up):
         command.add(commands)
     return parser
 

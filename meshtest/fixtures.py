@@ -45,6 +45,7 @@ class Mesh:
         analysis: str = "warn",
         mutation: Substitution | None = None,
     ) -> None:
+        """`given` gathers what the test applies, as it stands there, for the reports."""
         self._backend = backend
         self._beside = beside
         self._title = title
@@ -54,6 +55,7 @@ class Mesh:
         self._analysis = analysis
         self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
+        self.given: list[Resource] = []
         self._edits: list[tuple[Rule | None, Sequence[Edit]]] = []
 
     @property
@@ -92,6 +94,7 @@ class Mesh:
         from meshtest.resources.problem import Problem, WrongResources
 
         plain = [resource for each in what for resource in self._read(each, namespace or self._backend.namespace)]
+        self.given += plain
         found = self._mutation.replaced(plain) if self._mutation else plain
         strangers = [each for each in found if not is_istio(each)]
         if strangers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import Any
 
@@ -82,6 +83,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run each test once for each small change to the manifest beside its module, and fail for those that no test notices",
     )
+    group.addoption(
+        "--mesh-report",
+        default=None,
+        metavar="DIR",
+        help="folder for the report (index.html) and its record (last.json); empty: none (default: reports in the root of the tests)",
+    )
     parser.addini("mesh", "where resources take effect: local or kubernetes", default="local")
     parser.addini("kube_context", "the cluster, by its context in the kubeconfig", default="")
     parser.addini("mesh_namespace", "namespaces of the cluster that may be touched", type="args", default=[])
@@ -98,6 +105,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "mesh_failures",
         "folder for what the proxies held and counted when a test failed, relative to the root of the tests; empty: it is not kept",
         default="reports/failures",
+    )
+    parser.addini(
+        "mesh_report",
+        "folder for the report (index.html) and its record (last.json), relative to the root of the tests; empty: none",
+        default="reports",
     )
     parser.addini("mesh_connections", "connections that a measurement keeps open", default="16")
 
@@ -132,6 +144,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if config.getoption("mesh_mutants"):
         _run_mutants(config)
+    elif not (hasattr(config, "workerinput") or config.getoption("mesh_plan") or config.option.collectonly):
+        _record(config)
 
 
 def _check_mesh(config: pytest.Config) -> None:
@@ -157,16 +171,22 @@ def pytest_runtest_makereport(
         if found := outcome(call.excinfo.value):
             item.user_properties.append(("meshtest.outcome", found))
     report = yield
+    _shorten(call, report)  # here, and not when all hooks have seen the report: pytest-xdist has sent it away then
+    folder = ""
     if report.when == "call" and report.failed and "mesh" in getattr(item, "funcargs", {}):
-        _keep_testimony(item, report)
+        folder = _keep_testimony(item, report)
+    if report.when != "teardown":
+        from meshtest.report.note import attach
+
+        attach(item, report, folder)
     return report
 
 
-def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Keep what the mesh says of itself, where `mesh_failures` says."""
+def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> str:
+    """Keep what the mesh says of itself, where `mesh_failures` says; the folder, relative to the root of the tests."""
     place = str(item.config.getini("mesh_failures"))
     if not place or item.config.getoption("mesh_mutants"):
-        return
+        return ""
     from meshtest.errors import MeshError
     from meshtest.report.failure import keep
 
@@ -175,8 +195,9 @@ def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> None:
         folder = keep(item.config.rootpath / place, item.nodeid, mesh.testimony())
     except (MeshError, OSError) as error:
         report.sections.append(("mesh", f"what the proxies held could not be kept: {error}"))
-    else:
-        report.sections.append(("mesh", f"what the proxies held and counted is in {folder}"))
+        return ""
+    report.sections.append(("mesh", f"what the proxies held and counted is in {folder}"))
+    return os.path.relpath(folder, item.config.rootpath)
 
 
 def _skip_what_is_planned(call: pytest.CallInfo[Any]) -> None:
@@ -189,8 +210,14 @@ def _skip_what_is_planned(call: pytest.CallInfo[Any]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_exception_interact(call: pytest.CallInfo[Any], report: pytest.CollectReport | pytest.TestReport) -> None:
+    """A failure of a resource when tests are collected is its message, too."""
+    if isinstance(report, pytest.CollectReport):
+        _shorten(call, report)
+
+
+def _shorten(call: pytest.CallInfo[Any], report: pytest.CollectReport | pytest.TestReport) -> None:
     """A failure of the mesh or a resource is its message and the test's line, without frames of meshtest."""
-    if call.excinfo is not None:
+    if call.excinfo is not None and report.failed:
         from meshtest.errors import MeshtestError, PolicyViolation
 
         if isinstance(call.excinfo.value, MeshtestError | PolicyViolation):
@@ -213,6 +240,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         from meshtest.report.outcome import exit_status
 
         session.exitstatus = exit_status(session.config)
+
+
+def _record(config: pytest.Config) -> None:
+    """Gather the run's record, unless nobody wants it."""
+    given = config.getoption("mesh_report")
+    folder = config.getini("mesh_report") if given is None else given
+    if folder:
+        from meshtest.report.recording import Recording
+
+        root = config.rootpath if given is None else config.invocation_params.dir
+        config.pluginmanager.register(Recording(config, root / folder), "meshtest.recording")
 
 
 def _run_mutants(config: pytest.Config) -> None:

@@ -1,0 +1,58 @@
+"""What the process that runs a test knows of it, and its reports must say: it travels with pytest's report, also under pytest-xdist."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from meshtest.resources.resource import Resource
+
+ATTRIBUTE = "meshtest"
+"""Of a report: plain data, which pytest-xdist carries as it stands (`pytest_report_to_serializable`); JUnit does not show it."""
+
+
+def uses_mesh(item: pytest.Item) -> bool:
+    """Whether a test has a mesh."""
+    return "mesh" in getattr(item, "fixturenames", ())
+
+
+def attach(item: pytest.Item, report: pytest.TestReport, folder: str) -> None:
+    """Give the report what is known of the test so far, and where what was kept of a failure is; nothing without a mesh."""
+    if uses_mesh(item):
+        mesh: Any = (getattr(item, "funcargs", None) or {}).get("mesh")
+        found = {"doc": _doc(item), "policies": list(_policies(mesh.given))} if mesh else {"doc": _doc(item)}
+        setattr(report, ATTRIBUTE, {**found, "folder": folder} if folder else found)
+
+
+def _doc(item: pytest.Item) -> str:
+    return inspect.cleandoc(getattr(getattr(item, "function", None), "__doc__", None) or "")
+
+
+def _policies(given: list[Resource]) -> Iterator[dict[str, Any]]:
+    """Each once, in the order in which they were applied first."""
+    told = set[tuple[str, int, str]]()
+    for each in given:
+        key = (each.file, each.line(), str(each))
+        if key not in told:
+            told.add(key)
+            yield {"kind": each.kind, "name": str(each).partition(" ")[2], **_text(each)}
+
+
+def _text(resource: Resource) -> dict[str, Any]:
+    """As the author wrote it; of an object that a test built, as YAML."""
+    document = resource.document
+    if document.text:
+        return {"file": document.file, "line": document.first, "text": document.text}
+    import yaml
+
+    return {"file": document.file, "line": 1, "text": yaml.safe_dump(dict(resource.body), sort_keys=False)}
+
+
+def noted(report: Any) -> dict[str, Any] | None:
+    """What a report was given; None for one of a test without a mesh."""
+    found: dict[str, Any] | None = getattr(report, ATTRIBUTE, None)
+    return found
