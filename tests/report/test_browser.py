@@ -147,6 +147,16 @@ def test_colours_by_hand(show: Any) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
 
 
+def test_in_print(show: Any) -> None:
+    """Paper is white, whatever the screen is; what cannot be pressed is not there, the heads of the columns are."""
+    page = show(incomplete(), color_scheme="dark").page
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".copy:visible, #theme:visible, .filter:visible").count() == 0
+    assert page.locator(".index thead th:visible").count() == 6
+    assert page.locator(".index thead button:visible").count() == 4
+
+
 def test_by_keyboard(show: Any) -> None:
     """The first stop skips to the policies; every control has a name."""
     page = show(incomplete()).page
