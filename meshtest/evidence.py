@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from meshtest.judging.verdict import Judgement, Verdict
 from meshtest.meshes.protocol import Rule
+from meshtest.redaction import redacted, redacted_value
 from meshtest.traffic.request import Request
 from meshtest.traffic.sample import Sample
 from meshtest.traffic.tcp import TCP
@@ -126,28 +127,30 @@ def finding(
     control: str = "",
     versions: bool | None = None,
 ) -> Finding:
-    """The outcome of an expectation; `control` says how the mesh was made wrong on purpose, if it was.
+    """The outcome of an expectation, without secrets; `control` says how the mesh was made wrong on purpose, if it was.
 
     `versions` says whether what was read from the answers of the sample is which version gave them, and nothing else; None that how long
     they took is of no interest.
     """
-    evidence = {
-        **judgement.evidence,
-        **_causes(sample),
-        "path": _path(source, rule),
-        "latency": _latency(sample, versions),
-    }
+    evidence = redacted_value(
+        {
+            **judgement.evidence,
+            **_causes(sample),
+            "path": _path(source, rule),
+            "latency": _latency(sample, versions),
+        }
+    )
     return Finding(
         verdict=str(judgement.verdict),
         source=source,
         request=str(request),
-        expectation=str(expectation),
-        configured=expectation.configured,
-        observed=judgement.observed,
+        expectation=redacted(str(expectation)),
+        configured=redacted(expectation.configured),
+        observed=redacted(judgement.observed),
         requests=judgement.requests,
         error_rates=expectation.error_rates,
         seconds=seconds,
-        reason=judgement.reason,
+        reason=redacted(judgement.reason),
         rule=str(rule) if rule else "no VirtualService decides this request",
         statuses={str(status): count for status, count in sorted(sample.statuses().items())},
         transport_errors=dict(sample.errors),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from meshtest.redaction import redacted
+
 COLUMNS = ("verdict", "configured", "observed", "requests", "error rates", "time", "test")
 _COLOURS = {
     "HOLDS": {"green": True},
@@ -25,7 +27,7 @@ def shorten(report: pytest.CollectReport | pytest.TestReport, excinfo: pytest.Ex
     lines = [
         f"{_from_here(Path(entry.path))}:{entry.lineno + 1}: {str(entry.statement).strip()}" for entry in where[-1:]
     ]
-    report.longrepr = "\n".join([str(excinfo.value), "", *lines]).strip()
+    report.longrepr = "\n".join([str(excinfo.value), "", *map(redacted, lines)]).strip()
 
 
 def _from_here(path: Path) -> Path:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from meshtest.redaction import HIDDEN, redacted, sensitive
+
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 # RFC 9110 5.6.2 (token) and 5.5 (field values: visible characters, space, tab, obs-text).
@@ -60,10 +62,11 @@ class Request:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     def __str__(self) -> str:
-        notes = [f"{name}: {value}" for name, value in self.headers]
+        """For people, and so without secrets."""
+        notes = [f"{name}: {HIDDEN if sensitive(name) else redacted(value)}" for name, value in self.headers]
         if self.body:
             notes.append(f"{len(self.body)} bytes")
-        return f"{self.method} {self.target}" + (f" ({', '.join(notes)})" if notes else "")
+        return f"{self.method} {redacted(self.target)}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def request(

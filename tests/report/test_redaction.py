@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtest.report.redaction import HIDDEN, redacted, redacted_value, redacted_yaml
+from meshtest.redaction import HIDDEN, redacted, redacted_value, redacted_yaml
 
 S = "hunter2SECRETvalue"
 PLACES = [
