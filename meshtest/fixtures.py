@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from meshtest.story import STORY, Untold
 
 if TYPE_CHECKING:
     import httpx
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from meshtest.mutation.substitution import Substitution
     from meshtest.resources.resource import Resource
     from meshtest.source import Source
+    from meshtest.story import Story
+    from meshtest.traffic.sample import Sample
     from meshtest.workload import Workload
 
 
@@ -40,8 +45,9 @@ class Mesh:
         beside: Path,
         title: str,
         connections: int,
-        record: Callable[[Finding], None],
+        record: Callable[[Finding, Sample | None], None],
         progress: Callable[[str], None],
+        story: Story,
         analysis: str = "warn",
         mutation: Substitution | None = None,
     ) -> None:
@@ -50,13 +56,19 @@ class Mesh:
         self._beside = beside
         self._title = title
         self._connections = connections
-        self.record = record
+        self._record = record
         self.progress = progress
+        self.step = story.step
         self._analysis = analysis
         self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
         self.given: list[Resource] = []
+        self._story = story
         self._edits: list[tuple[Rule | None, Sequence[Edit]]] = []
+
+    def record(self, found: Finding, sample: Sample | None = None) -> None:
+        """Keep a finding for the reports, and what was measured for it."""
+        self._record(found, sample)
 
     @property
     def kind(self) -> str:
@@ -107,7 +119,8 @@ class Mesh:
             raise ResourceError("\n".join(doubts))
         if self._mutation:
             self._mutation.compare(self._backend.topology, plain, wanted.values())
-        self._put(wanted)
+        with self._story.applies(f"apply: {', '.join(map(str, plain))}", plain):
+            self._put(wanted)
         for doubt in doubts:
             warnings.warn(AnalysisWarning(doubt), stacklevel=2)
 
@@ -325,13 +338,16 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     mutation = _mutation(request)
     backend = session.backend(request.node)
     _check_needs(request.node, backend)
+    story = request.config.stash.get(STORY, Untold()) if mutation is None else Untold()
+    story.begin(request.node.nodeid, inspect.cleandoc(request.function.__doc__ or ""), backend.kind)
     own = Mesh(
         backend,
         request.path.parent,
         request.node.nodeid,
         session.connections,
-        lambda found: session.record(request.node, found) if mutation is None else None,
+        lambda found, sample: _found(request.node, story, found, sample) if mutation is None else None,
         session.progress,
+        story,
         session.analysis if mutation is None else "off",
         mutation,
     )
@@ -341,6 +357,13 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         session.record_plan(request.node, _taken(backend, "planned"))
         session.record_notes(request.node, map(str, _taken(backend, "notes")))
         own.restore()
+
+
+def _found(item: pytest.Item, story: Story, found: Finding, sample: Sample | None) -> None:
+    from meshtest.session import session_of
+
+    session_of(item.config).record(item, found)
+    story.found(found, sample)
 
 
 def _taken(backend: Backend, name: str) -> list[object]:

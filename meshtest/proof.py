@@ -30,8 +30,11 @@ _FIRST_BATCH = 50  # requests
 class Watch(Protocol):
     """Who wants to know what a source finds, and can make a mesh wrong on purpose."""
 
-    def record(self, found: Finding) -> None:
-        """Keep a finding for the reports."""
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """A step of the test, for reports that want them."""
+
+    def record(self, found: Finding, sample: Sample | None = None) -> None:
+        """Keep a finding for the reports, and what was measured for it."""
 
     def progress(self, text: str) -> None:
         """Show how far a verdict is; an empty text clears it."""
@@ -119,7 +122,8 @@ class _Case:
         _check(rule, self.expectation)
         began = time.monotonic()
         try:
-            reach()
+            with watch.step(f"drive: {self.load.what} through {sender}"):
+                reach()
         finally:
             seconds = time.monotonic() - began
             watch.progress("")
@@ -130,12 +134,13 @@ class _Case:
                 self.expectation,
                 judged,
                 rule,
-                join(*self.samples),
+                sample := join(*self.samples),
                 seconds,
                 self.control,
                 versions=_reads_versions(self.expectation),
             )
-            watch.record(found)
+            with watch.step(f"judge: {found.verdict}: {found.expectation}"):
+                watch.record(found, sample)
         if judged.verdict is not Verdict.HOLDS:
             sender.mesh.check()  # broken surroundings are not the policy's fault
         return found, judged

@@ -9,6 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from meshtest.traffic.cause import NONE, Cause
@@ -150,13 +151,14 @@ class Sample:
         columns = (self.started, self.latency, self.status, self.version, self.error, causes)
         return map(Row._make, zip(*columns, strict=True))
 
-    def to_csv(self) -> str:
-        """All rows as CSV (RFC 4180) with a header line; None is an empty field. With causes there are further columns for these."""
+    def to_csv(self, most: int | None = None) -> str:
+        """All rows, or the first of them, as CSV (RFC 4180) with a header line; None is an empty field. With causes there are further
+        columns for these."""
         text = io.StringIO(newline="")
         table = csv.writer(text)
         more = () if self.causes is None else _OF_CAUSES
         table.writerow((*Row._fields[:-1], *more))
-        table.writerows((*row[:-1], *(_cells(row.cause) if more else ())) for row in self.rows())
+        table.writerows((*row[:-1], *(_cells(row.cause) if more else ())) for row in islice(self.rows(), most))
         return text.getvalue()
 
 

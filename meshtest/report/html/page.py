@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from meshtest.report.html import words
+from meshtest.report import words
 from meshtest.report.html.manifest import Manifest
+from meshtest.report.html.shown_finding import ShownFinding
 from meshtest.report.html.shown_test import ShownTest
 from meshtest.report.record import OUTCOMES, Record
+
+_STYLES = ("colours.css", "style.css", "plot.css")
 
 
 def page(record: Record) -> str:
@@ -30,10 +34,17 @@ def page(record: Record) -> str:
             manifests=_by_file(manifests),
             themes=sorted({each.theme for each in views}),
             words=words,
-            style=_asset("style.css"),
+            style=Markup("").join(map(_asset, _STYLES)),
             script=_asset("page.js"),
         )
     )
+
+
+def pictures(finding: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The plots of a finding, each with its title, as SVG that needs nothing else."""
+    svg = _environment().get_template("plot.svg.j2").module.svg  # type: ignore[attr-defined]
+    style = _asset("colours.css") + _asset("plot.css")
+    return [(each.title, str(svg(each, style)).strip()) for each in ShownFinding(finding, ()).plots]
 
 
 def _by_file(manifests: Sequence[Manifest]) -> list[tuple[str, list[Manifest]]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from meshtest.report.html import plot, words
+from meshtest.report import words
+from meshtest.report.html import plot
 from meshtest.report.html.manifest import CodeLine, Manifest, decided
 from meshtest.report.html.path_picture import Picture, picture
 

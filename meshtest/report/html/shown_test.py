@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
-from meshtest.report.html import words
+from meshtest.report import words
 from meshtest.report.html.manifest import Manifest
 from meshtest.report.html.shown_finding import ShownFinding
 from meshtest.report.record import Test
