@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meshtest.fixtures import ingress, mesh
+from meshtest.story import STORY
 
 __all__ = ["ingress", "mesh"]
 
@@ -89,6 +90,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder for the report (index.html) and its record (last.json); empty: none (default: reports in the root of the tests)",
     )
+    group.addoption(
+        "--mesh-baseline",
+        default=None,
+        metavar="FILE",
+        help="the record (last.json) of another run: what is newly red, mended or slower since then is said at the end",
+    )
     parser.addini("mesh", "where resources take effect: local or kubernetes", default="local")
     parser.addini("kube_context", "the cluster, by its context in the kubeconfig", default="")
     parser.addini("mesh_namespace", "namespaces of the cluster that may be touched", type="args", default=[])
@@ -142,6 +149,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"mesh_connections = {config.getini('mesh_connections')}: must be a number from 1 to 1000"
         )
+    if config.getoption("allure_report_dir", None):
+        from meshtest.report.allure import AllureStory
+
+        config.stash[STORY] = AllureStory()
     if config.getoption("mesh_mutants"):
         _run_mutants(config)
     elif not (hasattr(config, "workerinput") or config.getoption("mesh_plan") or config.option.collectonly):
@@ -246,11 +257,20 @@ def _record(config: pytest.Config) -> None:
     """Gather the run's record, unless nobody wants it."""
     given = config.getoption("mesh_report")
     folder = config.getini("mesh_report") if given is None else given
+    baseline = config.getoption("mesh_baseline")
+    if baseline and not folder:
+        raise pytest.UsageError("--mesh-baseline compares records, and this run writes none: give --mesh-report DIR")
     if folder:
+        from meshtest.report.exports import Exports
         from meshtest.report.recording import Recording
 
-        root = config.rootpath if given is None else config.invocation_params.dir
-        config.pluginmanager.register(Recording(config, root / folder), "meshtest.recording")
+        here = config.invocation_params.dir
+        root = (config.rootpath if given is None else here) / folder
+        try:
+            exports = Exports(root, here / baseline if baseline else None)
+        except (OSError, ValueError) as error:
+            raise pytest.UsageError(f"--mesh-baseline: {error}") from None
+        config.pluginmanager.register(Recording(config, root, exports), "meshtest.recording")
 
 
 def _run_mutants(config: pytest.Config) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from meshtest.redaction import redacted, redacted_value, redacted_yaml
+from meshtest.report.exports import Exports
 from meshtest.report.note import noted, uses_mesh
 from meshtest.report.record import (
     BROKEN,
@@ -29,7 +31,6 @@ from meshtest.report.record import (
     Run,
     Test,
 )
-from meshtest.report.redaction import redacted, redacted_value, redacted_yaml
 from meshtest.report.writing import write
 
 FILE = "last.json"
@@ -62,13 +63,13 @@ class _Seen:
 class Recording:
     """Hooks of the controlling process: `folder` is where the record and the page go."""
 
-    def __init__(self, config: pytest.Config, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, config: pytest.Config, folder: Path, exports: Exports) -> None:
+        self._config, self._folder, self._exports = config, folder, exports
         self._began, self._clock = datetime.now().astimezone(), time.monotonic()
         self._seen: dict[str, _Seen] = {}
         self._collected: dict[str, bool | None] = {}  # whether each test has a mesh; None if that is not known
         self._uncollected: list[Missing] = []
-        self._told = ""
+        self._told: list[str] = []
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests there are."""
@@ -101,9 +102,9 @@ class Recording:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where it is."""
-        if self._told:
+        for line in self._told:
             terminalreporter.ensure_newline()
-            terminalreporter.write_line(self._told)
+            terminalreporter.write_line(line)
 
     def _write(self, status: int) -> None:
         record = self.record(status)
@@ -114,14 +115,15 @@ class Recording:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write(self._folder / FILE, json.dumps(record.as_json(), separators=(",", ":")))
+            self._told = self._exports.write(record)
             write(self._folder / "index.html", page(record))
         except OSError as error:
-            self._told = f"mesh report: it could not be written: {error} (another folder: --mesh-report DIR)"
+            self._told.append(f"mesh report: it could not be written: {error} (another folder: --mesh-report DIR)")
         except Exception as error:  # a mistake of the page's must not hide what the run has shown
             mistake = f"its page could not be made, which is a mistake of meshtest's: {error!r}"
-            self._told = f"mesh report: {mistake}; {FILE} is in {self._folder}"
+            self._told.append(f"mesh report: {mistake}; {FILE} is in {self._folder}")
         else:
-            self._told = f"mesh report: {_from(self._folder / 'index.html', Path.cwd())}"
+            self._told.append(f"mesh report: {_from(self._folder / 'index.html', Path.cwd())}")
 
     def record(self, status: int) -> Record:
         """The record as far as the run got."""

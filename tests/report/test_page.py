@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from meshtest.report.html.page import page
 from meshtest.report.html.scale import Scale
-from meshtest.report.html.words import error_rates, headline
 from meshtest.report.record import Policy, Record
+from meshtest.report.words import error_rates, headline
 from tests.report.records import BREAKER, POLICY, incomplete, passed, record, run, violated
 
 VOID = {"meta", "link", "input", "rect", "path"}

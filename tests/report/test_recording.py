@@ -79,7 +79,11 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def recorded(project: pytest.Pytester, folder: str = "reports") -> tuple[Record, dict[str, Test]]:
     """The record of the last run, and its tests by name; there is a page, too, and nothing half-written."""
-    assert {each.name for each in Path(project.path, folder).glob("*") if each.is_file()} == {"last.json", "index.html"}
+    assert {each.name for each in Path(project.path, folder).glob("*") if each.is_file()} == {
+        "last.json",
+        "index.html",
+        "metrics.txt",
+    }
     record = read(Path(project.path, folder, "last.json"))
     return record, {each.name: each for each in record.tests}
 
@@ -300,3 +304,19 @@ def _meshtest(project: pytest.Pytester, *arguments: str) -> tuple[int, str]:
         command, cwd=project.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     return done.returncode, done.stdout
+
+
+def test_baseline(project: pytest.Pytester) -> None:
+    """What has changed since another run is said at the end; a baseline that is none is a usage error, before anything runs."""
+    project.makepyfile(test_all=TESTS)
+    project.runpytest_subprocess("-k", "holds or failed")
+    baseline = Path("reports", "last.json").rename("before.json")
+    holds = "def test_holds(mesh, ingress):\n"
+    project.makepyfile(test_all=TESTS.replace(holds, f"{holds}    raise ValueError\n"))
+    result = project.runpytest_subprocess("-k", "holds or failed", "--mesh-baseline", str(baseline))
+    result.stdout.fnmatch_lines(["since the baseline (20*", "  newly red: test_all.py::test_holds", "mesh report: *"])
+    result.stdout.no_fnmatch_line("*newly red*test_failed")
+    Path("before.json").write_text("{}")
+    result = project.runpytest_subprocess("--mesh-baseline", "before.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --mesh-baseline: *before.json: this is no record of a run*"])
