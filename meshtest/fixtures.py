@@ -57,6 +57,7 @@ class Mesh:
         self._title = title
         self._connections = connections
         self._record = record
+        self._found: list[tuple[Finding, Sample | None]] = []
         self.progress = progress
         self.step = story.step
         self._analysis = analysis
@@ -68,6 +69,7 @@ class Mesh:
 
     def record(self, found: Finding, sample: Sample | None = None) -> None:
         """Keep a finding for the reports, and what was measured for it."""
+        self._found.append((found, sample))
         self._record(found, sample)
 
     @property
@@ -76,8 +78,15 @@ class Mesh:
         return self._backend.kind
 
     def testimony(self) -> Mapping[str, str]:
-        """What the mesh says of itself, to explain a failure later: texts by the names of files."""
-        return self._backend.testimony()
+        """What explains a failure later, texts by the names of files: what the mesh says of itself, what the test applied and measured."""
+        from meshtest.measured import texts
+
+        return {**self._backend.testimony(), **texts(self.given, self._found)}
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Those of the mesh by name: `Envoy`, `Istio`."""
+        return self._backend.versions
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -200,10 +200,12 @@ def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> str:
         return ""
     from meshtest.errors import MeshError
     from meshtest.report.failure import keep
+    from meshtest.report.reproduction import told
 
     mesh: Any = item.funcargs["mesh"]  # type: ignore[attr-defined]
     try:
-        folder = keep(item.config.rootpath / place, item.nodeid, mesh.testimony())
+        texts = {**mesh.testimony(), "again.txt": told(item.config, item.nodeid, mesh.versions)}
+        folder = keep(item.config.rootpath / place, item.nodeid, texts)
     except (MeshError, OSError) as error:
         report.sections.append(("mesh", f"what the proxies held could not be kept: {error}"))
         return ""

@@ -180,12 +180,13 @@ def _reach(case: _Case, driver: Engine, trial: Trial, causes: bool) -> None:
 
 def _batch(trial: Trial, load: Load, hasty: bool) -> int:
     """How many requests to send next: at first few, and then at most half as many again, for a mesh that is clearly wrong needs few.
+    Connections that were asked for are all used: answers that take long come no later if there are more of them.
 
-    Not so (`hasty` is false) where each look at the logs takes longer than the requests. Connections that were asked for are all used:
-    answers that take long come no later if there are more of them.
+    Not so (`hasty` is false) where each look at the logs takes longer than the requests, in a cluster: there many new connections at once
+    take their time, so that it is the trial's to say how many it wants.
     """
     wanted, most = trial.suggested_batch(), max(_FIRST_BATCH, trial.requests // 2)
-    return max(min(wanted, most) if hasty else wanted, load.connections or 0)
+    return max(min(wanted, most), load.connections or 0) if hasty else wanted
 
 
 def _conducted(case: _Case, experiment: Experiment) -> tuple[Finding, Judgement]:

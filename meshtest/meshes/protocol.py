@@ -241,6 +241,10 @@ class Mesh(Protocol):
     def readiness(self, workload: str | None = None) -> Mapping[str, Target]:
         """Where the proxies of a workload (None: the ingress gateway) say whether they are ready, by pod; port 15021 in a cluster."""
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Those of what it consists of, by name, as far as they are known: `Envoy`, `Istio`, `Kubernetes`."""
+
     def testimony(self) -> Mapping[str, str]:
         """What explains a failure later, as texts by the names of files: what the proxies hold and have counted, and who is there."""
 

