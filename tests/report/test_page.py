@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -192,3 +193,11 @@ def test_ticks(low: float, width: float) -> None:
     assert all(low - 1e-6 * width - 1e-9 <= each <= low + width * (1 + 1e-6) + 1e-9 for each in ticks)
     assert ticks == sorted(ticks)
     assert all(0 <= scale(each) <= 100 for each in (*ticks, low - 5, low + 2 * width))
+
+
+def test_all_colours_have_a_value() -> None:
+    """A name that nobody gave one would leave a badge without paper, or a line unseen."""
+    folder = files("meshtest.report").joinpath("html")
+    style = "".join(folder.joinpath(name).read_text() for name in ("colours.css", "style.css", "plot.css"))
+    given = set(re.findall(r"(--[\w-]+):", style))
+    assert set(re.findall(r"var\((--[\w-]+)\)", style)) <= given
