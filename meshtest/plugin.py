@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meshtest.fixtures import ingress, mesh
+from meshtest.fixtures import Mesh, ingress, mesh
 from meshtest.story import STORY
 
 __all__ = ["ingress", "mesh"]
@@ -184,16 +184,17 @@ def pytest_runtest_makereport(
     report = yield
     _shorten(call, report)  # here, and not when all hooks have seen the report: pytest-xdist has sent it away then
     folder = ""
-    if report.when == "call" and report.failed and "mesh" in getattr(item, "funcargs", {}):
-        folder = _keep_testimony(item, report)
-    if report.when != "teardown":
-        from meshtest.report.note import attach
+    if report.when != "teardown" and "mesh" in getattr(item, "fixturenames", ()):
+        from meshtest.report.note import attach, mesh_of
 
+        mesh = mesh_of(item)
+        if mesh is not None and report.when == "call" and report.failed:
+            folder = _keep_testimony(item, report, mesh)
         attach(item, report, folder)
     return report
 
 
-def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> str:
+def _keep_testimony(item: pytest.Item, report: pytest.TestReport, mesh: Mesh) -> str:
     """Keep what the mesh says of itself, where `mesh_failures` says; the folder, relative to the root of the tests."""
     place = str(item.config.getini("mesh_failures"))
     if not place or item.config.getoption("mesh_mutants"):
@@ -202,7 +203,6 @@ def _keep_testimony(item: pytest.Item, report: pytest.TestReport) -> str:
     from meshtest.report.failure import keep
     from meshtest.report.reproduction import told
 
-    mesh: Any = item.funcargs["mesh"]  # type: ignore[attr-defined]
     try:
         texts = {**mesh.testimony(), "again.txt": told(item.config, item.nodeid, mesh.versions)}
         folder = keep(item.config.rootpath / place, item.nodeid, texts)

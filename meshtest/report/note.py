@@ -9,21 +9,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from meshtest.fixtures import Mesh
     from meshtest.resources.resource import Resource
 
 ATTRIBUTE = "meshtest"
 """Of a report: plain data, which pytest-xdist carries as it stands (`pytest_report_to_serializable`); JUnit does not show it."""
 
 
+_HOME = "meshtest.fixtures"
+
+
+def mesh_of(item: pytest.Item) -> Mesh | None:
+    """The mesh that a test has; None as long as it has none. Others may call something else `mesh`: a fixture, a parameter."""
+    found: Any = (getattr(item, "funcargs", None) or {}).get("mesh")
+    return found if type(found).__module__ == _HOME else None
+
+
 def uses_mesh(item: pytest.Item) -> bool:
-    """Whether a test has a mesh."""
-    return "mesh" in getattr(item, "fixturenames", ())
+    """Whether a test has a mesh, or is going to have one."""
+    fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("mesh")
+    return mesh_of(item) is not None or bool(fixtures and getattr(fixtures[-1].func, "__module__", "") == _HOME)
 
 
 def attach(item: pytest.Item, report: pytest.TestReport, folder: str) -> None:
     """Give the report what is known of the test so far, and where what was kept of a failure is; nothing without a mesh."""
     if uses_mesh(item):
-        mesh: Any = (getattr(item, "funcargs", None) or {}).get("mesh")
+        mesh = mesh_of(item)
         found = {"doc": _doc(item), **(_of_mesh(mesh) if mesh else {})}
         setattr(report, ATTRIBUTE, {**found, "folder": folder} if folder else found)
 

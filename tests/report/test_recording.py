@@ -224,6 +224,47 @@ def test_where_it_goes(project: pytest.Pytester) -> None:
     assert not Path(project.path, "reports").exists()
 
 
+def test_other_things_called_mesh(project: pytest.Pytester) -> None:
+    """A parameter, or a fixture of the user's own, may have that name: it is left alone, also when its test fails; a wrapped one counts."""
+    project.makepyfile(
+        test_own="""
+import pytest
+
+@pytest.fixture
+def mesh():
+    return "of triangles"
+
+def test_right(mesh):
+    assert mesh == "of triangles"
+
+def test_wrong(mesh):
+    assert mesh == "of squares"
+""",
+        test_given="""
+import pytest
+
+@pytest.mark.parametrize("mesh", ["fine", "coarse"])
+def test_given(mesh):
+    assert mesh == "fine"
+""",
+        test_wrapped="""
+import pytest
+
+@pytest.fixture
+def mesh(mesh):
+    return mesh
+
+def test_wrapped(mesh):
+    assert mesh.kind == "local"
+""",
+    )
+    project.runpytest_subprocess("test_own.py", "test_given.py").assert_outcomes(passed=2, failed=2)
+    project.runpytest_subprocess("-n", "1", "test_own.py", "test_given.py").assert_outcomes(passed=2, failed=2)
+    assert not Path(project.path, "reports").exists()
+    project.runpytest_subprocess().assert_outcomes(passed=3, failed=2)
+    assert recorded(project)[1].keys() == {"test_wrapped"}
+
+
 def test_a_folder_that_cannot_be_written(project: pytest.Pytester) -> None:
     """Then the summary says so, and the run ends as it would have."""
     project.makepyfile(test_one="def test_mesh(mesh):\n    pass\n")
