@@ -135,7 +135,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "mesh_needs(*capabilities): what the mesh must be able to do (mutual-tls, pod-addresses, hosts-outside, "
-        "refused-connections, statistics, exact-limits); else the test is skipped",
+        "refused-connections, statistics, exact-limits, prompt-ejections); else the test is skipped",
     )
     config.addinivalue_line(
         "markers",

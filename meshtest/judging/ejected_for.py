@@ -200,7 +200,8 @@ def ejected_for(seconds: float, *, interval: float, on: int = 500, tolerance: fl
 
     These are `baseEjectionTime` and `interval` of an outlier detection that ejects after one error (`on` is its status); the time must be
     above `interval` and three times the `tolerance` (seconds), which is what measuring may add. There are eight tries, until one is as
-    stated: a slow machine does not matter, unless it slows each of them.
+    stated: a slow machine does not matter, unless it slows each of them. The instance can only fail again within a tick where workers
+    learn at once that it is back (`mesh_needs("prompt-ejections")`): not in a cluster, where Envoy tells them up to a second later.
     """
     if seconds <= MERGED:
         raise ValueError(

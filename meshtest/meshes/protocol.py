@@ -92,6 +92,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "hosts-outside": "hosts outside of the mesh that answer, whatever their names are",
         "refused-connections": "addresses where nothing listens, and which refuse connections at once (Services of a cluster swallow them)",
         "statistics": "all of Envoy's statistics at its gateway, of which Istio's proxies keep few (`proxyStatsMatcher`)",
+        "prompt-ejections": "proxies whose workers learn at once who is ejected and who is back (Istio's collect that for a second)",
         "exact-limits": "a gateway with one worker thread, with which circuit breakers count exactly (`concurrency: 1`)",
     }
 )

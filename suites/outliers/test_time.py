@@ -11,7 +11,7 @@ EXCUSED = {
 }
 pytestmark = [
     pytest.mark.mesh_workloads("../town.yaml"),
-    pytest.mark.mesh_needs("statistics"),
+    pytest.mark.mesh_needs("statistics", "prompt-ejections"),
     pytest.mark.mesh_mutants(skip=EXCUSED),
 ]
 

@@ -404,7 +404,7 @@ class LocalMesh:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it has of what not every mesh can do: no mutual TLS (`limits.py`), and addresses of pods only on Linux."""
-        always = {"hosts-outside", "refused-connections", "statistics", "exact-limits"}
+        always = {"hosts-outside", "refused-connections", "statistics", "exact-limits", "prompt-ejections"}
         return frozenset(always | ({"pod-addresses"} if self._sites.apart else set()))
 
     def workloads(self) -> list[str]:
