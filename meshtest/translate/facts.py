@@ -73,6 +73,7 @@ _EVERYWHERE = {
 }
 _INTERCEPTED = 15006  # the port of virtualInbound itself: chains for ports that the workload does not name
 _PROXIED = ("cluster", "weighted_clusters", "idle_timeout", "hash_policy")
+_KINDS = {"route": "routes", "cluster": "clusters", "endpoints": "endpoints"}  # all other facts are of listeners
 _KEPT = 20_000  # clusters and virtual hosts
 
 
@@ -89,6 +90,11 @@ def facts(config: Mapping[str, Json], gateway: bool) -> Json:
         **_endpoints(config.get("endpoints", {})),
         **(_gateway_chains(listeners) if gateway else _sidecar_chains(listeners)),
     }
+
+
+def kind_of(fact: str) -> str:
+    """Of what a fact is: `routes`, `clusters`, `endpoints` or `listeners`."""
+    return _KINDS.get(fact.partition(" ")[0], "listeners")
 
 
 def first_difference(want: Any, have: Any, path: str = "", names: tuple[str, str] = ("istiod", "here")) -> str:

@@ -2,16 +2,17 @@
 
 That istiod calls a proxy SYNCED does not say it: that is also so in the moment before istiod has noticed the change. So each proxy is
 asked what it holds, and that is compared with what the translation makes of the resources, fact by fact, of those facts that change.
-A proxy is asked for all of it only when the versions of what it was sent have changed.
+A proxy is asked only for the kinds of resources of which something changes, and only when the versions of what it was sent have changed.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from meshtest.errors import MeshError
@@ -19,7 +20,7 @@ from meshtest.meshes.config_dump import Dump
 from meshtest.meshes.kubernetes.access_log_filter import logged_in_detail
 from meshtest.meshes.kubernetes.admin import Admin
 from meshtest.topology.instance import Instance
-from meshtest.translate.facts import facts, first_difference
+from meshtest.translate.facts import facts, first_difference, kind_of
 from meshtest.translate.proxy_config import ProxyConfig, translate
 from meshtest.translate.snapshot import Proxy, Snapshot
 
@@ -29,6 +30,7 @@ DEADLINE = 30.0
 """Seconds for a change; istiod waits 0.1 for more to come, and a second and more on a busy cluster."""
 SETTLED = 2.0
 """Seconds without another push, after which what a proxy holds is taken to be what istiod made of the resources."""
+LISTENERS = "listeners"
 _PAUSE = 0.02
 DRAINED = 90.0
 """Seconds for connections that came in before a change."""
@@ -45,25 +47,39 @@ class NotTaken(MeshError):
 
 @dataclass
 class _Held:
-    """What a proxy held when it was last asked."""
+    """What a proxy held when it was last asked; `seen` are the versions when it was asked for each kind of resources."""
 
     versions: str = ""
+    seen: dict[str, str] = field(default_factory=dict)
     facts: Json = field(default_factory=dict)
     warming: list[str] = field(default_factory=list)
+
+    def lacks(self, kinds: Collection[str]) -> list[str]:
+        """Of which of these it may hold something else by now."""
+        return [each for each in kinds if self.seen.get(each) != self.versions or (each == LISTENERS and self.warming)]
+
+    def take(self, kinds: Collection[str], found: Dump, gateway: bool) -> None:
+        """Know what it holds of these kinds."""
+        others = {fact: each for fact, each in self.facts.items() if kind_of(fact) not in kinds}
+        self.facts = {**others, **facts(found.configuration(), gateway)}
+        self.seen.update(dict.fromkeys(kinds, self.versions))
+        if LISTENERS in kinds:
+            self.warming = found.warming()
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """What a proxy must come to hold, by fact; None for what goes."""
+    """What a proxy must come to hold, by fact; None for what goes. `was` is what it should have held before."""
 
     name: str
     gateway: bool
     facts: Mapping[str, Any]
+    was: Mapping[str, Any]
 
-    @property
-    def listeners(self) -> bool:
-        """Whether what takes connections changes, and not only where they go."""
-        return any(not fact.startswith(("route ", "cluster ", "endpoints ")) for fact in self.facts)
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Of what there are facts; `LISTENERS` say that what takes connections changes, and not only where they go."""
+        return frozenset(map(kind_of, self.facts))
 
 
 class Effect:
@@ -93,19 +109,17 @@ class Effect:
                     )
                 time.sleep(_PAUSE)
 
-    def look(self, name: str, gateway: bool) -> Json:
-        """What a proxy holds now."""
-        held = self._held.setdefault(name, _Held())
-        versions = self._admins[name].get("/stats?type=TextReadouts")
-        if versions != held.versions or held.warming:
-            found = Dump(json.loads(self._admins[name].get("/config_dump?include_eds")))
-            held.versions, held.facts = versions, facts(found.configuration(), gateway)
-            held.warming = found.warming()
+    def _look(self, awaited: Awaited) -> Json:
+        """What a proxy holds now, of the kinds that are awaited."""
+        held, ask = self._held.setdefault(awaited.name, _Held()), self._admins[awaited.name].get
+        held.versions = ask("/stats?type=TextReadouts")
+        if kinds := held.lacks(awaited.kinds):
+            held.take(kinds, Dump.asked(kinds, ask), awaited.gateway)
         return held.facts
 
     def _await(self, awaited: Awaited) -> list[str]:
         notes = self._await_facts(awaited)
-        if awaited.listeners:
+        if LISTENERS in awaited.kinds:
             self._await_warm(awaited)
             self._await_drained(awaited.name)
         self._admins[awaited.name].settle()
@@ -113,23 +127,31 @@ class Effect:
 
     def _await_facts(self, awaited: Awaited) -> list[str]:
         """Wait until a proxy holds what is awaited; what it holds otherwise, if that has changed, and stays so."""
-        before = dict(self._held.get(awaited.name, _Held()).facts)
+        before = self._before(awaited)
         deadline, pushed, versions = time.monotonic() + DEADLINE, time.monotonic(), ""
-        while missing := _missing(awaited, self.look(awaited.name, awaited.gateway)):
+        while missing := _missing(awaited, self._look(awaited)):
             now = time.monotonic()
             if (held := self._held[awaited.name]).versions != versions:
                 versions, pushed = held.versions, now
-            if now - pushed > SETTLED and all(before.get(fact) != held.facts.get(fact) for fact in missing):
+            if now - pushed > SETTLED and all(before[fact] != _comparable(held.facts.get(fact)) for fact in missing):
                 return [self._otherwise(awaited, fact) for fact in missing]
             if now > deadline:
                 raise NotTaken(self._late(awaited, missing))
             time.sleep(_PAUSE)
         return []
 
+    def _before(self, awaited: Awaited) -> Json:
+        """What it held before, or should have if it has not been asked."""
+        held = self._held.get(awaited.name, _Held())
+        return {
+            fact: _comparable(held.facts.get(fact) if kind_of(fact) in held.seen else was)
+            for fact, was in awaited.was.items()
+        }
+
     def _await_warm(self, awaited: Awaited) -> None:
         """Wait until all listeners work as they were told to."""
         deadline = time.monotonic() + DEADLINE
-        while self.look(awaited.name, awaited.gateway) and (waiting := self._held[awaited.name].warming):
+        while self._look(awaited) and (waiting := self._held[awaited.name].warming):
             if time.monotonic() > deadline:
                 raise MeshError(
                     f"listeners of {awaited.name} still wait for something after {DEADLINE:g} s: {', '.join(waiting)}; is there a "
@@ -177,9 +199,10 @@ def awaited(before: Snapshot, after: Snapshot, instances: Iterable[Instance]) ->
     for instance in instances:
         proxy = Proxy(instance)
         old, new = _facts(before, proxy), _facts(after, proxy)
-        changed = {fact: new.get(fact) for fact in sorted({*old, *new}) if old.get(fact) != new.get(fact)}
+        changed = [fact for fact in sorted({*old, *new}) if old.get(fact) != new.get(fact)]
         if changed:
-            found.append(Awaited(instance.full_name, proxy.gateway, changed))
+            wanted, was = ({fact: each.get(fact) for fact in changed} for each in (new, old))
+            found.append(Awaited(instance.full_name, proxy.gateway, wanted, was))
     return found
 
 
