@@ -47,9 +47,9 @@ class Mesh:
         connections: int,
         record: Callable[[Finding, Sample | None], None],
         progress: Callable[[str], None],
-        story: Story,
         analysis: str = "warn",
         mutation: Substitution | None = None,
+        story: Story | None = None,
     ) -> None:
         """`given` gathers what the test applies, as it stands there, for the reports."""
         self._backend = backend
@@ -59,12 +59,12 @@ class Mesh:
         self._record = record
         self._found: list[tuple[Finding, Sample | None]] = []
         self.progress = progress
-        self.step = story.step
+        self._story = story or Untold()
+        self.step = self._story.step
         self._analysis = analysis
         self._mutation = mutation
         self._applied: dict[Key, Resource] = {}
         self.given: list[Resource] = []
-        self._story = story
         self._edits: list[tuple[Rule | None, Sequence[Edit]]] = []
 
     def record(self, found: Finding, sample: Sample | None = None) -> None:
@@ -356,9 +356,9 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         session.connections,
         lambda found, sample: _found(request.node, story, found, sample) if mutation is None else None,
         session.progress,
-        story,
         session.analysis if mutation is None else "off",
         mutation,
+        story,
     )
     try:
         yield own

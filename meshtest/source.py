@@ -198,8 +198,9 @@ class Source:
 
         target = self.target(url)
         secured = self._context(target, certificate)
+        remember = self.mesh.connecting(target)
         opened = connected(target.address, target.source, timeout, target.server_name, secured)
-        self.mesh.connected(target, opened.getsockname())
+        remember(opened.getsockname())
         return opened
 
     def handshake(

@@ -64,17 +64,21 @@ class AccessLogs:
     def token(self, target: Target) -> str:
         """A new token, for requests that are sent there from now on."""
         token = secrets.token_hex(6)
-        self._remember(token, target)
+        self._remember(token, self._marked(target))
         return token
 
-    def connected(self, target: Target, client: tuple[str, int]) -> None:
-        """Note that there is a connection from this address."""
-        self._remember(_written(client), target)
+    def connecting(self, target: Target) -> Callable[[tuple[str, int]], None]:
+        """Before a connection is opened there; to be told its address then. One that is closed at once is logged before that."""
+        mark = self._marked(target)
+        return lambda client: self._remember(_written(client), mark)
 
-    def _remember(self, key: str, target: Target) -> None:
+    def _marked(self, target: Target) -> _Mark:
         ends = {name: log.end() for name, log in self._logs().items()}
+        return _Mark(Origin(target.proxies, target.peer), ends)
+
+    def _remember(self, key: str, mark: _Mark) -> None:
         self._marks.pop(key, None)  # ports of connections come again
-        self._marks[key] = _Mark(Origin(target.proxies, target.peer), ends)
+        self._marks[key] = mark
         if len(self._marks) > _REMEMBERED:
             self._marks.popitem(last=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -224,8 +224,8 @@ class Mesh(Protocol):
     def passages(self, token: str, numbers: Collection[int]) -> Mapping[int, Sequence[Entry]]:
         """What all proxies logged of these requests, in the order in which each reached them; waits until all is there."""
 
-    def connected(self, target: Target, client: tuple[str, int]) -> None:
-        """Note that a TCP connection from this address was opened there, so that `connection` can tell of it."""
+    def connecting(self, target: Target) -> Callable[[tuple[str, int]], None]:
+        """Before a TCP connection is opened there; to be told its address then, so that `connection` can tell of it."""
 
     def connection(self, client: tuple[str, int]) -> Sequence[Entry]:
         """What all proxies logged of a TCP connection from this address, once it has ended."""

@@ -18,7 +18,7 @@ JASONN = GET(URL, headers={"end-user": "jasonn"})
 HALF = delayed(0.5, tolerance=0.3, percent=50, within=20)
 MANY = 200  # connections: those of delayed requests are busy
 SOME = 64  # so that the workload, which gets all of them at once after the delay, answers within the timeout
-WHOLE = delayed(0.6, tolerance=0.3, zero_within=10)
+WHOLE = delayed(0.9, tolerance=0.4, zero_within=10)
 
 
 @pytest.mark.parametrize("request_", [ANYBODY, JASONN], ids=["anybody", "jasonn"])

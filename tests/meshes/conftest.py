@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from meshtest.meshes.local.mesh import LocalMesh
 from meshtest.resources.manifest import check, read_text
 from meshtest.source import Source
 from meshtest.topology.default import default_topology
+from meshtest.traffic.sample import Sample
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,11 @@ def put(bookinfo: LocalMesh) -> Iterator[Callable[[str], None]]:
 class Unwatched:
     """Nobody wants to know what a source finds."""
 
-    def record(self, found: Finding) -> None:
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """Tells nobody."""
+        return nullcontext()
+
+    def record(self, found: Finding, sample: Sample | None = None) -> None:
         """Forgets it."""
 
     def progress(self, text: str) -> None:

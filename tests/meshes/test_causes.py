@@ -28,7 +28,7 @@ RATINGS = "/api/v1/products/0/ratings"  # of productpage, which answers with the
 @pytest.fixture
 def mesh(bookinfo: LocalMesh, tmp_path: Path) -> Iterator[Mesh]:
     """Bookinfo, as a test sees it."""
-    own = Mesh(bookinfo, tmp_path, "test", 16, lambda found: None, lambda text: None, "off")
+    own = Mesh(bookinfo, tmp_path, "test", 16, lambda found, sample: None, lambda text: None, "off")
     yield own
     own.restore()
 

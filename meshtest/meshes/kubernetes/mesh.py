@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from urllib.parse import quote
@@ -253,9 +253,10 @@ class KubernetesMesh:
         """What all proxies logged of these requests."""
         return self._logs.passages(token, numbers)
 
-    def connected(self, target: Target, client: tuple[str, int]) -> None:
-        """Note that a TCP connection from this address was opened there."""
-        self._logs.connected(target, self._relays.source_of(client))
+    def connecting(self, target: Target) -> Callable[[tuple[str, int]], None]:
+        """Before a TCP connection is opened there; to be told its address then, so that `connection` can tell of it."""
+        remember = self._logs.connecting(target)
+        return lambda client: remember(self._relays.source_of(client))
 
     def connection(self, client: tuple[str, int]) -> list[Entry]:
         """What all proxies logged of a TCP connection from this address."""

@@ -505,9 +505,9 @@ class LocalMesh:
         """What all proxies logged of these requests."""
         return self._logs.passages(token, numbers)
 
-    def connected(self, target: Target, client: tuple[str, int]) -> None:
-        """Note that a TCP connection from this address was opened there."""
-        self._logs.connected(target, client)
+    def connecting(self, target: Target) -> Callable[[tuple[str, int]], None]:
+        """Before a TCP connection is opened there; to be told its address then, so that `connection` can tell of it."""
+        return self._logs.connecting(target)
 
     def connection(self, client: tuple[str, int]) -> list[Entry]:
         """What all proxies logged of a TCP connection from this address."""
