@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 HIDDEN = "[redacted]"
+_OF_HEADERS = frozenset(
+    {
+        "value",
+        "raw_value",
+        "string_match",
+        "exact_match",
+        "prefix_match",
+        "suffix_match",
+        "contains_match",
+        "safe_regex_match",
+    }
+)
+_SHORT = 200  # characters
+_KEPT = 50_000
 
 # The end of a name: what stands before it is not looked at, so that a text of a megabyte takes no longer than a second.
 _NAME = (
@@ -53,10 +67,17 @@ def redacted(text: str) -> str:
     return _PLAIN.sub(rf"\1{HIDDEN}", text)
 
 
+@lru_cache(_KEPT)
+def _known(text: str) -> str:
+    """The same of a short text: configurations of proxies say the same over and over."""
+    return redacted(text)
+
+
 def _private_keys_hidden(text: str) -> str:
     return _PRIVATE_KEY.sub(lambda found: HIDDEN + "\n" * found[0].count("\n"), text)
 
 
+@lru_cache(_KEPT)
 def sensitive(name: str) -> bool:
     """Whether what stands under this name is a secret."""
     return bool(_SENSITIVE.match(name)) and name.lower() not in _HARMLESS
@@ -65,10 +86,19 @@ def sensitive(name: str) -> bool:
 def redacted_value(value: Any) -> Any:
     """Plain data without secrets, in texts, in keys, and under names that say so."""
     if isinstance(value, str):
-        return redacted(value)
+        return _known(value) if len(value) <= _SHORT else redacted(value)
     if isinstance(value, Mapping):
-        return {redacted(str(key)): _under(str(key), each) for key, each in value.items()}
+        value = _without_header(value)
+        return {redacted_value(str(key)): _under(str(key), each) for key, each in value.items()}
     return [redacted_value(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _without_header(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A header as Envoy's configuration has it: by its name, and beside it what it is set to or compared with."""
+    name = value.get("key", value.get("name"))
+    if not (isinstance(name, str) and sensitive(name)):
+        return value
+    return {key: HIDDEN if key in _OF_HEADERS else each for key, each in value.items()}
 
 
 def _under(name: str, value: Any) -> Any:

@@ -436,6 +436,10 @@ def test_what_is_done_to_workloads_is_taken_back(project: pytest.Pytester) -> No
 
 def test_what_is_kept_of_a_failure(project: pytest.Pytester) -> None:
     """All that is needed to see it again: the resources, the verdict, the requests, the proxies, versions and the command; no secrets."""
+    canary = Path("canary.yaml").read_text()
+    Path("canary.yaml").write_text(
+        canary.replace("[{route: [", "[{headers: {request: {set: {authorization: planted}}}, route: [")
+    )
     wrong = "v1=50, v2=50, within=10"
     project.makepyfile(
         GREEN.replace("v1=80, v2=20, within=10", wrong).replace("/reviews/0", "/reviews/0?token=planted")
@@ -452,4 +456,8 @@ def test_what_is_kept_of_a_failure(project: pytest.Pytester) -> None:
     assert "pytest test_what_is_kept_of_a_failure.py::test_canary --mesh=local\n" in kept["again.txt"]
     assert "\nEnvoy 1." in kept["again.txt"]
     assert [name for name in kept if name.startswith("istio-ingressgateway")]
+    assert (
+        "authorization"
+        in kept[next(name for name in kept if name.startswith("istio-ingress") and name.endswith("json"))]
+    )
     assert not [name for name, text in kept.items() if "planted" in text]

@@ -145,3 +145,13 @@ def test_an_alias_of_a_secret() -> None:
 def test_what_is_no_yaml() -> None:
     """What cannot be read as YAML is treated as text."""
     assert redacted_yaml(f"a: [1\npassword: {S}\n").count(S) == 0
+
+
+def test_headers_in_configurations() -> None:
+    """What Envoy sets a header to, or compares it with, stands beside its name."""
+    given = {"header": {"key": "Authorization", "value": "planted"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    assert redacted_value(given) == {**given, "header": {"key": "Authorization", "value": HIDDEN}}
+    match = {"name": "cookie", "string_match": {"exact": "planted"}, "invert_match": True}
+    assert redacted_value([match]) == [{**match, "string_match": HIDDEN}]
+    harmless = {"name": "end-user", "string_match": {"exact": "jason"}}
+    assert redacted_value(harmless) == harmless
