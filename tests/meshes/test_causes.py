@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -382,10 +383,16 @@ def test_hosts(mesh: Mesh) -> None:
     (host,) = mesh.hosts("istio-ingressgateway", "productpage")
     assert host.healthy
     assert host.instance.startswith("productpage-v1-")
-    sample = mesh.ingress.measure(GET(RATINGS), 5, connections=1, causes=True)
-    assert [cause.summary for cause in sample.known] == ["503 - via_upstream"] * 3 + ["503 UH no_healthy_upstream"] * 2
-    (ejected,) = mesh.hosts("istio-ingressgateway", "productpage.default.svc.cluster.local", "")
+    first = mesh.ingress.measure(GET(RATINGS), 3, connections=1, causes=True)
+    assert [cause.summary for cause in first.known] == ["503 - via_upstream"] * 3
+    deadline = time.monotonic() + 10
+    while not (ejected := mesh.hosts("istio-ingressgateway", "productpage.default.svc.cluster.local", "")[0]).flags:
+        assert time.monotonic() < deadline
     assert ejected.flags == ("failed_outlier_check",)
+    mesh.ingress.get("/nowhere")  # a whole exchange later the worker knows it, too
+    then = mesh.ingress.measure(GET(RATINGS), 2, connections=1, causes=True)
+    assert [cause.summary for cause in then.known] == ["503 UH no_healthy_upstream"] * 2
+    (ejected,) = mesh.hosts("istio-ingressgateway", "productpage.default.svc.cluster.local", "")
     assert ejected.stats["rq_error"] == ejected.stats["rq_total"] == 3
     assert len(mesh.hosts("istio-ingressgateway", "reviews", "")) == 3
     with pytest.raises(ValueError, match=r"no cluster for productpages.*did you mean 'productpage'"):
