@@ -14,7 +14,7 @@ import json
 import time
 
 from meshtest.bookinfo.control import Message, obey, read_message
-from meshtest.bookinfo.custody import Custody
+from meshtest.bookinfo.custody import Custody, Stay
 from meshtest.bookinfo.host import Host
 from meshtest.bookinfo.plan import PlanError
 
@@ -44,20 +44,20 @@ class CommandPort:
         assert task is not None
         self._clients[task] = writer
         task.add_done_callback(self._clients.pop)
-        owner: str | None = None
+        stay: Stay | None = None
         with contextlib.suppress(OSError, ValueError):  # the client is gone, or its line too long
             try:
-                owner, reply = await self._greet(await reader.readline())
+                stay, reply = await self._greet(await reader.readline())
                 await _say(writer, reply)
-                while owner is not None and (line := await reader.readline()):
-                    await _say(writer, await self._obey(owner, line))
+                while stay is not None and (line := await reader.readline()):
+                    await _say(writer, await self._obey(stay.owner, line))
             finally:
-                if owner is not None:
-                    self._custody.leave(owner)
+                if stay is not None:
+                    self._custody.leave(stay)
                 writer.close()
 
-    async def _greet(self, line: bytes) -> tuple[str | None, Message]:
-        """The owner that a first line names, and the reply to it."""
+    async def _greet(self, line: bytes) -> tuple[Stay | None, Message]:
+        """The connection of the owner that a first line names, and the reply to it."""
         try:
             message = read_message(line)
         except PlanError as error:
@@ -66,13 +66,12 @@ class CommandPort:
         if message.get("command") != "hello" or not isinstance(owner, str) or not owner:
             return None, {"id": message.get("id"), "error": "the first command is hello, with an owner"}
         try:
-            resumed = await self._custody.enter(owner)
+            stay = await self._custody.enter(owner)
         except PlanError as error:
-            self._custody.leave(owner)
             return None, {"id": message.get("id"), "error": str(error)}
-        if not resumed:
+        if not stay.resumed:
             self._last = {}
-        return owner, {"id": message.get("id"), "instances": self._host.names, "resumed": resumed}
+        return stay, {"id": message.get("id"), "instances": self._host.names, "resumed": stay.resumed}
 
     async def _obey(self, owner: str, line: bytes) -> Message:
         if owner != self._custody.owner:

@@ -190,22 +190,31 @@ def test_custody_lapses() -> None:
 
         gone = asyncio.Event()
         custody = Custody(restore, patience)
-        assert await custody.enter("a") is False
+        first = await custody.enter("a")
+        assert not first.resumed
+        other, again = await custody.enter("b"), await custody.enter("a")
+        assert not other.resumed
+        assert not again.resumed
+        for before in (first, other):  # connections from before it was taken over
+            custody.leave(before)
+        assert not custody.lapsing
         gone.clear()
-        custody.leave("b")  # somebody who had it before
-        assert await custody.enter("a") is True
-        custody.leave("a")
-        custody.leave("a")
+        second = await custody.enter("a")
+        assert second.resumed
+        custody.leave(second)
+        assert not custody.lapsing
+        custody.leave(again)
+        assert custody.lapsing
         if back:
-            assert await custody.enter("a") is True
+            assert (await custody.enter("a")).resumed
         else:
             await asyncio.wait_for(gone.wait(), 30)
             assert custody.owner is None
-            assert await custody.enter("a") is False
+            assert not (await custody.enter("a")).resumed
         return happened
 
-    assert asyncio.run(story(600, back=True)) == ["restored"]
-    assert asyncio.run(story(0.01, back=False)) == ["restored"] * 3
+    assert asyncio.run(story(600, back=True)) == ["restored"] * 3
+    assert asyncio.run(story(0.01, back=False)) == ["restored"] * 5
 
 
 def test_times() -> None:
