@@ -19,14 +19,25 @@ def texts(given: Sequence[Resource], found: Iterable[tuple[Finding, Sample | Non
     for number, (finding, sample) in enumerate(found, 1):
         out[f"verdict-{number}.txt"] = finding.message() + "\n"
         if sample is not None and len(sample):
-            out[f"requests-{number}.csv"] = redacted(sample.to_csv(_ROWS))
+            out[f"requests-{number}.csv"] = table(sample)
             if sample.causes is not None and (lines := [str(each) for each in sample.entries[:_ROWS]]):
                 out[f"access-log-{number}.txt"] = redacted("\n".join(lines)) + "\n"
     return out
 
 
-def _manifest(resource: Resource) -> str:
+def written(resource: Resource) -> str:
+    """A resource as its author wrote it; one that a test built, as YAML."""
+    if resource.document.text:
+        return resource.document.text
     import yaml
 
-    text = resource.document.text or yaml.safe_dump(dict(resource.body), sort_keys=False)
-    return f"# {resource.where()}\n{redacted_yaml(text).strip()}\n"
+    return str(yaml.safe_dump(dict(resource.body), sort_keys=False))
+
+
+def table(sample: Sample) -> str:
+    """The requests of a sample as CSV, without secrets; of many the first."""
+    return redacted(sample.to_csv(_ROWS))
+
+
+def _manifest(resource: Resource) -> str:
+    return f"# {resource.where()}\n{redacted_yaml(written(resource)).strip()}\n"

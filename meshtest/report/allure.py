@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import allure
 
+from meshtest.measured import table, written
 from meshtest.redaction import redacted, redacted_yaml
 from meshtest.report.html.page import pictures
 from meshtest.report.policy_kinds import policy_kinds
@@ -25,7 +26,6 @@ _REFERENCES = {
     "security.istio.io": f"{_ISTIO}/security",
 }
 _PAGES = {"AuthorizationPolicy": "authorization-policy", "PeerAuthentication": "peer_authentication"}
-_ROWS = 20_000  # of a sample; the rest is counted in the verdict
 
 
 class AllureStory:
@@ -52,26 +52,21 @@ class AllureStory:
                 allure.dynamic.link(url, name=f"Istio: {kind}")  # type: ignore[no-untyped-call]
         with allure.step(redacted(title)):
             for each in resources:
-                allure.attach(_manifest(each), f"{each} ({each.where()})", allure.attachment_type.YAML, "yaml")
+                allure.attach(
+                    redacted_yaml(written(each)), f"{each} ({each.where()})", allure.attachment_type.YAML, "yaml"
+                )
             yield
 
     def found(self, finding: Finding, sample: Sample | None) -> None:
         """The verdict as text and as data, how it came about as a picture, what was measured as CSV, and log lines."""
         allure.attach(redacted(finding.message()), "verdict", allure.attachment_type.TEXT)
-        allure.attach(redacted(json.dumps(dict(finding.evidence), indent=1)), "evidence", allure.attachment_type.JSON)
+        allure.attach(json.dumps(dict(finding.evidence), indent=1), "evidence", allure.attachment_type.JSON)
         for title, picture in pictures(asdict(finding)):
             allure.attach(picture, title, allure.attachment_type.SVG)
         if sample is not None and len(sample):
-            allure.attach(redacted(sample.to_csv(_ROWS)), "samples", allure.attachment_type.CSV)
+            allure.attach(table(sample), "samples", allure.attachment_type.CSV)
         if lines := (finding.evidence.get("causes") or {}).get("lines"):
-            allure.attach(redacted("\n".join(lines)), "access log", allure.attachment_type.TEXT)
-
-
-def _manifest(resource: Resource) -> str:
-    import yaml
-
-    text = resource.document.text or yaml.safe_dump(dict(resource.body), sort_keys=False)
-    return redacted_yaml(text)
+            allure.attach("\n".join(lines), "access log", allure.attachment_type.TEXT)
 
 
 def _reference(resource: Resource) -> str:

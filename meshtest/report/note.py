@@ -49,22 +49,20 @@ def _doc(item: pytest.Item) -> str:
 
 def _policies(given: list[Resource]) -> Iterator[dict[str, Any]]:
     """Each once, in the order in which they were applied first."""
+    from meshtest.measured import written
+
     told = set[tuple[str, int, str]]()
     for each in given:
         key = (each.file, each.line(), str(each))
         if key not in told:
             told.add(key)
-            yield {"kind": each.kind, "name": str(each).partition(" ")[2], **_text(each)}
+            yield {"kind": each.kind, "name": str(each).partition(" ")[2], **_place(each), "text": written(each)}
 
 
-def _text(resource: Resource) -> dict[str, Any]:
-    """As the author wrote it; of an object that a test built, as YAML."""
+def _place(resource: Resource) -> dict[str, Any]:
+    """Where its text begins; what a test built begins in line 1."""
     document = resource.document
-    if document.text:
-        return {"file": document.file, "line": document.first, "text": document.text}
-    import yaml
-
-    return {"file": document.file, "line": 1, "text": yaml.safe_dump(dict(resource.body), sort_keys=False)}
+    return {"file": document.file, "line": document.first if document.text else 1}
 
 
 def noted(report: Any) -> dict[str, Any] | None:
